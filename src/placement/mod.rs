@@ -1,0 +1,1 @@
+//! API objects to snapshot, solution to decisions, statuses and diffs.

@@ -1,0 +1,1 @@
+//! The solver: snapshot in, solution out. Pure: no clock, no IO, no randomness.
