@@ -1,0 +1,1 @@
+//! The list of kinds, and their schemas and CRDs.
