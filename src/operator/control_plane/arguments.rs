@@ -34,9 +34,11 @@ pub(crate) fn etcd(layout: &Layout, ports: Ports, fsync: bool) -> Vec<OsString> 
 /// kube-apiserver's arguments.
 pub(crate) fn kube_apiserver(layout: &Layout, ports: Ports) -> Vec<OsString> {
     let (own, store) = (layout.api_server(), layout.store_client());
-    let accounts = layout.service_account_key();
+    let (signing, verifying) = layout.service_accounts();
     let mut list = Arguments::default();
     list.text("bind-address", "127.0.0.1");
+    // Else it looks for an address of the machine, and fails where there is only the loopback one.
+    list.text("advertise-address", "127.0.0.1");
     list.text("secure-port", &ports.api.to_string());
     list.path("cert-dir", &layout.pki());
     list.path("tls-cert-file", &own.certificate);
@@ -53,8 +55,8 @@ pub(crate) fn kube_apiserver(layout: &Layout, ports: Ports) -> Vec<OsString> {
     list.text("anonymous-auth", "false");
     let issuer = "https://kubernetes.default.svc";
     list.text("service-account-issuer", issuer);
-    list.path("service-account-key-file", &accounts);
-    list.path("service-account-signing-key-file", &accounts);
+    list.path("service-account-key-file", &verifying);
+    list.path("service-account-signing-key-file", &signing);
     list.text("service-cluster-ip-range", "10.96.0.0/16");
     // There are no nodes: nothing reaches the API by a Service, and a loopback address may not be
     // advertised as one.

@@ -101,8 +101,10 @@ impl Layout {
         self.pair("store-client")
     }
 
-    pub(crate) fn service_account_key(&self) -> PathBuf {
-        self.pki().join("service-accounts.key")
+    /// What signs the service accounts' tokens, and what verifies them.
+    pub(crate) fn service_accounts(&self) -> (PathBuf, PathBuf) {
+        let file = |kind: &str| self.pki().join(format!("service-accounts.{kind}"));
+        (file("key"), file("pub"))
     }
 
     fn pair(&self, name: &str) -> Pair {

@@ -46,11 +46,16 @@ pub(crate) fn ensure(layout: &Layout, now: DateTime<Utc>) -> Result<(), ControlP
     if !is_usable(layout, now + Days::new(RENEW_DAYS_BEFORE)) {
         issue(layout, now)?;
     }
-    let key = layout.service_account_key();
-    if !is_signing_key(&key) {
-        write_private(&key, KeyPair::generate()?.serialize_pem().as_bytes())?;
-    }
-    Ok(())
+    let (path, public) = layout.service_accounts();
+    let key = match signing_key(&path) {
+        Some(key) => key,
+        None => {
+            let key = KeyPair::generate()?;
+            write_private(&path, key.serialize_pem().as_bytes())?;
+            key
+        }
+    };
+    write_private(&public, key.public_key_pem().as_bytes())
 }
 
 fn issue(layout: &Layout, now: DateTime<Utc>) -> Result<(), ControlPlaneError> {
@@ -145,8 +150,9 @@ fn named(name: &str, now: DateTime<Utc>) -> CertificateParams {
     params
 }
 
-fn is_signing_key(path: &Path) -> bool {
-    is_private(path) && fs::read_to_string(path).is_ok_and(|text| KeyPair::from_pem(&text).is_ok())
+fn signing_key(path: &Path) -> Option<KeyPair> {
+    let text = fs::read_to_string(path).ok()?;
+    KeyPair::from_pem(&text).ok().filter(|_| is_private(path))
 }
 
 fn is_usable(layout: &Layout, at: DateTime<Utc>) -> bool {
@@ -244,6 +250,11 @@ mod tests {
         fs::read(layout.api_server().certificate).unwrap()
     }
 
+    fn accounts(layout: &Layout) -> (Vec<u8>, Vec<u8>) {
+        let (key, public) = layout.service_accounts();
+        (fs::read(key).unwrap(), fs::read(public).unwrap())
+    }
+
     #[test]
     fn a_fresh_set_is_usable_private_and_kept() {
         let (_folder, layout, now) = prepared();
@@ -251,28 +262,22 @@ mod tests {
         for entry in fs::read_dir(layout.pki()).unwrap() {
             assert!(is_private(&entry.unwrap().path()));
         }
-        let (before, key) = (serving(&layout), fs::read(layout.service_account_key()));
+        let (before, key) = (serving(&layout), accounts(&layout));
         ensure(&layout, now + Days::new(300)).unwrap();
         assert_eq!(serving(&layout), before);
-        assert_eq!(
-            fs::read(layout.service_account_key()).unwrap(),
-            key.unwrap()
-        );
+        assert_eq!(accounts(&layout), key);
     }
 
     #[test]
     fn it_is_renewed_before_it_expires_but_the_accounts_key_stays() {
         let (_folder, layout, now) = prepared();
-        let (before, key) = (serving(&layout), fs::read(layout.service_account_key()));
+        let (before, key) = (serving(&layout), accounts(&layout));
         let later = now + Days::new(340);
         assert!(!is_usable(&layout, now + Days::new(366)));
         ensure(&layout, later).unwrap();
         assert_ne!(serving(&layout), before);
         assert!(is_usable(&layout, later));
-        assert_eq!(
-            fs::read(layout.service_account_key()).unwrap(),
-            key.unwrap()
-        );
+        assert_eq!(accounts(&layout), key);
     }
 
     #[test]
@@ -299,9 +304,10 @@ mod tests {
             ensure(&layout, now).unwrap();
             assert!(is_usable(&layout, now), "after damage {number}");
         }
-        fs::write(layout.service_account_key(), "nonsense").unwrap();
+        let key = layout.service_accounts().0;
+        fs::write(&key, "nonsense").unwrap();
         ensure(&layout, now).unwrap();
-        assert!(is_signing_key(&layout.service_account_key()));
+        assert!(signing_key(&key).is_some());
     }
 
     #[test]
