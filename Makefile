@@ -1,0 +1,68 @@
+.DEFAULT_GOAL := help
+
+# Newer than what some distributions ship; go fetches the one that go.mod asks for.
+export GOTOOLCHAIN ?= auto
+
+CONTROL_PLANE := .lattice/bin
+# Cargo's own pattern; a test that needs a real API server is called tests/api_*.rs.
+API_TESTS := 'api_*'
+PURE_TESTS := $(foreach file,$(filter-out tests/api_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
+
+.PHONY: help setup control-plane build demo test test-build test-unit test-api lint fmt generate bench coverage docs clean
+
+help: ## Says what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Installs missing build tools (Debian)
+	@tools/setup.sh
+
+control-plane: ## Builds etcd, kube-apiserver and kubectl into .lattice/bin
+	@tools/control-plane/build.sh $(CONTROL_PLANE)
+
+build: ## Builds the release binary
+	cargo build --release --locked
+
+demo: setup ## Runs a fleet on this machine, from nothing
+	@$(MAKE) --no-print-directory -j2 build control-plane
+	target/release/lattice demo
+
+# The Go build and the Rust build have long stretches in which one core is idle, so they share the machine.
+test: setup ## Everything: format, lints, unit tests, tests against a real API server
+	@$(MAKE) --no-print-directory -j2 control-plane test-build
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-api
+
+test-build:
+	cargo test --locked --no-run
+
+test-unit: ## Tests that need nothing but this source
+	cargo test --locked --lib --bins $(PURE_TESTS)
+
+test-api: control-plane ## Tests against a real etcd and kube-apiserver
+	cargo test --locked --test $(API_TESTS)
+
+lint: ## Format check and clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+fmt: ## Formats the source
+	cargo fmt
+
+generate: ## Writes what is generated from the source: CRDs
+	cargo run --locked -- crds crds
+
+bench: ## Runs the benchmarks
+	cargo bench --locked
+
+coverage: control-plane ## Line coverage: 85 % of all, 95 % of scheduler and placement
+	@tools/coverage.sh
+
+docs: ## The API's reference and, with mdbook, the handbook
+	cargo doc --locked --no-deps
+	@command -v mdbook >/dev/null || cargo install mdbook --locked
+	@if [ -f docs/book.toml ]; then mdbook build docs; fi
+
+clean: ## Removes what was built; the control plane's programs stay in Go's cache
+	cargo clean
+	rm -rf $(CONTROL_PLANE)
