@@ -60,7 +60,7 @@ coverage: control-plane ## Line coverage: 85 % of all, 95 % of scheduler and pla
 
 docs: ## The API's reference and, with mdbook, the handbook
 	cargo doc --locked --no-deps
-	@command -v mdbook >/dev/null || cargo install mdbook --locked
+	@command -v mdbook >/dev/null || cargo install mdbook --locked --version 0.5.4
 	@if [ -f docs/book.toml ]; then mdbook build docs; fi
 
 clean: ## Removes what was built; the control plane's programs stay in Go's cache

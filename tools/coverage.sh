@@ -10,7 +10,7 @@ report=${1:-target/coverage/lcov.info}
 if [ $# -eq 0 ]; then
     if ! cargo tarpaulin --version >/dev/null 2>&1; then
         echo "coverage: installing cargo-tarpaulin, which takes some minutes"
-        cargo install cargo-tarpaulin --locked
+        cargo install cargo-tarpaulin --locked --version 0.37.5
     fi
     cargo tarpaulin --engine llvm --locked --lib --bins --tests --timeout 600 \
         --include-files 'src/*' 'src/**/*' \
