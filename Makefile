@@ -37,6 +37,7 @@ test-build:
 	cargo test --locked --no-run
 
 test-unit: ## Tests that need nothing but this source
+	cargo test --locked --doc
 	cargo test --locked --lib --bins $(PURE_TESTS)
 
 test-api: control-plane ## Tests against a real etcd and kube-apiserver

@@ -14,10 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
-    api::{ObjectMeta, PostParams},
+    api::{ObjectMeta, PostParams, WatchParams},
 };
 use lattice::operator::control_plane::{Binaries, ControlPlane, ControlPlaneError, Options};
 use support::options;
@@ -80,6 +81,26 @@ async fn what_was_stored_is_there_after_a_restart_and_the_ports_are_free_between
     assert_eq!(found.data.unwrap()["said"], "kept");
     drop(squatter);
     second.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_open_watch_does_not_hold_up_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let running = ControlPlane::start(options(folder.path())).await.unwrap();
+    println!("started after {:?}", begun.elapsed());
+    let notes = notes(running.client().await.unwrap());
+    let watch = notes
+        .watch(&WatchParams::default(), "0")
+        .await
+        .unwrap()
+        .for_each(|_| std::future::ready(()));
+    let watcher = tokio::spawn(watch);
+    let begun = Instant::now();
+    running.stop().await.unwrap();
+    println!("stopped after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(12));
+    watcher.await.unwrap();
 }
 
 #[tokio::test]

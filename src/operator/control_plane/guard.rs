@@ -16,7 +16,7 @@ cat >/dev/null
 while [ $# -ge 2 ]; do
     if grep -qsaF -- "$2" "/proc/$1/cmdline"; then
         kill -TERM "$1"
-        left=100
+        left=50
         while [ "$left" -gt 0 ] && grep -qsaF -- "$2" "/proc/$1/cmdline"; do
             sleep 0.1
             left=$((left - 1))

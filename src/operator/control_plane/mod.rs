@@ -32,7 +32,9 @@ use crate::operator::crypto;
 
 /// How often a start is tried again because somebody else was quicker to take a port.
 const PORT_ATTEMPTS: u32 = 3;
-const API_SERVER_PATIENCE: Duration = Duration::from_secs(15);
+/// Enough to answer what was asked. It would go on for a minute waiting for watches to end on their own,
+/// and has nothing to lose: what it acknowledged is in the store.
+const API_SERVER_PATIENCE: Duration = Duration::from_secs(3);
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 const PORTS_PATIENCE: Duration = Duration::from_secs(5);
 

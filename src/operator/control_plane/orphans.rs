@@ -19,7 +19,7 @@ use super::{
     process::{failed, to_pid},
 };
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Stops whatever still runs out of this folder. To be called with the folder's lock held.
 pub(crate) async fn stop(layout: &Layout) -> Result<(), ControlPlaneError> {
