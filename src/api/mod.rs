@@ -28,6 +28,7 @@ pub mod quantity;
 pub mod ratio;
 pub mod registration;
 pub mod repo_config;
+mod schema;
 pub mod secret_bindings;
 pub mod selector;
 pub mod service;
@@ -35,7 +36,9 @@ pub mod service_config;
 pub mod service_placement;
 pub mod service_status;
 pub mod timestamp;
+pub mod validation;
 
+pub use catalog::{Kind, crds, crds_yaml, kind, kinds};
 pub use cluster::{LatticeCluster, LatticeClusterSpec};
 pub use cluster_status::{ClusterPhase, LatticeClusterStatus};
 pub use conditions::{Condition, ConditionStatus};
@@ -72,6 +75,7 @@ pub use service_placement::{
 };
 pub use service_status::{LatticeServiceStatus, ServicePhase};
 pub use timestamp::Timestamp;
+pub use validation::{PathSegment, Violation, apply_defaults, validate_object};
 
 /// The API group of every kind here.
 pub const GROUP: &str = "lattice.dev";

@@ -1,0 +1,29 @@
+//! Defaults of a schema, filled in as the API server does: outermost first, then within what was filled in.
+
+use serde_json::Value;
+
+use super::node::Node;
+
+/// Fills in the defaults of a value and of all values in it.
+pub(super) fn fill(node: &Node, value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (name, property) in &node.properties {
+                if let Some(default) = property.default.as_ref().filter(|_| !object.contains_key(name)) {
+                    object.insert(name.clone(), default.clone());
+                }
+            }
+            for (name, value) in object {
+                if let Some(property) = node.property(name) {
+                    fill(property, value);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(entries) = &node.entries {
+                list.iter_mut().for_each(|value| fill(entries, value));
+            }
+        }
+        _ => {}
+    }
+}
