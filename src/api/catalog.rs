@@ -33,10 +33,13 @@ impl Kind {
 
     /// The schema at a path of property names; an entry of a map or list is `*`.
     pub fn schema_at(&self, path: &[&str]) -> Option<&Value> {
-        path.iter().try_fold(&self.schema, |schema, segment| match *segment {
-            "*" => schema.get("items").or_else(|| schema.get("additionalProperties")),
-            name => schema.get("properties")?.get(name),
-        })
+        path.iter()
+            .try_fold(&self.schema, |schema, segment| match *segment {
+                "*" => schema
+                    .get("items")
+                    .or_else(|| schema.get("additionalProperties")),
+                name => schema.get("properties")?.get(name),
+            })
     }
 
     fn of_resource<T: CustomResourceExt + JsonSchema>() -> Self {
@@ -50,7 +53,15 @@ impl Kind {
         Self {
             name: crd.spec.names.kind.clone(),
             plural: crd.spec.names.plural.clone(),
-            short: crd.spec.names.short_names.iter().flatten().next().cloned().unwrap_or_default(),
+            short: crd
+                .spec
+                .names
+                .short_names
+                .iter()
+                .flatten()
+                .next()
+                .cloned()
+                .unwrap_or_default(),
             namespaced: crd.spec.scope == "Namespaced",
             schema,
             crd: Some(crd),
@@ -101,7 +112,10 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 
 /// The CRDs of all kinds that have one, by kind.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    kinds().iter().filter_map(|kind| kind.crd().cloned()).collect()
+    kinds()
+        .iter()
+        .filter_map(|kind| kind.crd().cloned())
+        .collect()
 }
 
 /// The CRDs as files: name and content, by name.
@@ -113,7 +127,10 @@ pub fn crds_yaml() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
     let mut files = Vec::new();
     for kind in kinds() {
         if let Some(crd) = kind.crd() {
-            files.push((format!("{}.yaml", kind.plural), serde_saphyr::to_string(crd)?));
+            files.push((
+                format!("{}.yaml", kind.plural),
+                serde_saphyr::to_string(crd)?,
+            ));
         }
     }
     files.sort();

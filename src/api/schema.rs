@@ -31,7 +31,9 @@ pub(crate) fn props(schema: &Value) -> Result<JSONSchemaProps, serde_json::Error
 
 /// Takes out what the API server does not know or what would make rules fail.
 fn tidy(schema: &mut Value) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     // A null that is let through makes `has()` true for a field that holds nothing.
     object.remove("nullable");
     object.remove("title");
@@ -39,7 +41,11 @@ fn tidy(schema: &mut Value) {
         object.remove("default");
     }
     // The API server warns of formats that it does not know.
-    if object.get("format").and_then(Value::as_str).is_some_and(|format| !is_known_format(format)) {
+    if object
+        .get("format")
+        .and_then(Value::as_str)
+        .is_some_and(|format| !is_known_format(format))
+    {
         object.remove("format");
     }
     let open = object.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));

@@ -1,1 +1,28 @@
-//! The solver: snapshot in, solution out. Pure: no clock, no IO, no randomness.
+//! The solver: snapshot in, solution out.
+//!
+//! Pure: integers, ordered maps, no clock, no IO, no randomness; the same snapshot gives the same
+//! solution on every machine. Enter at [`solve`]; [`check`] verifies a solution and shares no code
+//! with the search; [`explain`] says for any service and pool why not.
+
+mod assign;
+pub mod check;
+mod component;
+mod constraint;
+pub mod explain;
+mod improve;
+pub mod model;
+mod naming;
+mod pack;
+mod prior;
+mod problem;
+pub mod reason;
+mod score;
+pub mod share;
+pub mod solution;
+mod solve;
+mod state;
+pub mod topology;
+pub mod units;
+
+pub use component::latency_cycles;
+pub use solve::solve;

@@ -20,12 +20,18 @@ pub(super) fn check(node: &Node, value: &Value, trail: &Trail<'_>, found: &mut V
         (Type::Any, _) | (Type::Boolean, Value::Bool(_)) => {}
         (Type::Object, Value::Object(object)) => check_object(node, object, trail, found),
         (Type::Array, Value::Array(list)) => check_list(node, list, trail, found),
-        (Type::String | Type::IntOrString, Value::String(text)) => check_text(node, text, trail, found),
+        (Type::String | Type::IntOrString, Value::String(text)) => {
+            check_text(node, text, trail, found)
+        }
         (Type::Integer | Type::IntOrString, Value::Number(number)) if !number.is_f64() => {
             check_number(node, number, trail, found);
         }
         (Type::Number, Value::Number(number)) => check_number(node, number, trail, found),
-        _ => found.push(trail.violation(format!("expected {}, found {}", expected(node.type_), describe(value)))),
+        _ => found.push(trail.violation(format!(
+            "expected {}, found {}",
+            expected(node.type_),
+            describe(value)
+        ))),
     }
     // A rule over a value of the wrong shape would only repeat what has been found.
     if found.len() == before {
@@ -50,11 +56,26 @@ fn expected(type_: Type) -> &'static str {
     }
 }
 
-fn check_object(node: &Node, object: &Map<String, Value>, trail: &Trail<'_>, found: &mut Vec<Violation>) {
-    for name in node.required.iter().filter(|name| !object.contains_key(*name)) {
+fn check_object(
+    node: &Node,
+    object: &Map<String, Value>,
+    trail: &Trail<'_>,
+    found: &mut Vec<Violation>,
+) {
+    for name in node
+        .required
+        .iter()
+        .filter(|name| !object.contains_key(*name))
+    {
         found.push(trail.violation(format!("`{name}` is missing")));
     }
-    check_size(node, object.len() as u64, ["entry", "entries"], trail, found);
+    check_size(
+        node,
+        object.len() as u64,
+        ["entry", "entries"],
+        trail,
+        found,
+    );
     for (name, value) in object {
         let trail = Trail::Key(trail, name);
         match node.property(name) {
@@ -84,22 +105,36 @@ fn check_list(node: &Node, list: &[Value], trail: &Trail<'_>, found: &mut Vec<Vi
     for (index, value) in list.iter().enumerate() {
         let identity = match keys {
             None => value.to_string(),
-            Some(keys) => keys.iter().map(|key| value.get(key).unwrap_or(&Value::Null).to_string()).collect(),
+            Some(keys) => keys
+                .iter()
+                .map(|key| value.get(key).unwrap_or(&Value::Null).to_string())
+                .collect(),
         };
         if !seen.insert(identity.clone()) {
             let what = keys.map_or(String::new(), |keys| format!("{} ", keys.join(", ")));
-            found.push(Trail::Index(trail, index).violation(format!("{what}{identity} is listed twice")));
+            found.push(
+                Trail::Index(trail, index).violation(format!("{what}{identity} is listed twice")),
+            );
         }
     }
 }
 
-fn check_size(node: &Node, size: u64, unit: [&str; 2], trail: &Trail<'_>, found: &mut Vec<Violation>) {
+fn check_size(
+    node: &Node,
+    size: u64,
+    unit: [&str; 2],
+    trail: &Trail<'_>,
+    found: &mut Vec<Violation>,
+) {
     let unit_of = |count: u64| if count == 1 { unit[0] } else { unit[1] };
     if let Some(least) = node.least.filter(|least| size < *least) {
         found.push(trail.violation(format!("needs at least {least} {}", unit_of(least))));
     }
     if let Some(most) = node.most.filter(|most| size > *most) {
-        found.push(trail.violation(format!("has {size} {}, at most {most} are allowed", unit_of(size))));
+        found.push(trail.violation(format!(
+            "has {size} {}, at most {most} are allowed",
+            unit_of(size)
+        )));
     }
 }
 
@@ -110,23 +145,44 @@ fn check_text(node: &Node, text: &str, trail: &Trail<'_>, found: &mut Vec<Violat
         found.push(trail.violation(message));
     }
     if node.least.is_some() || node.most.is_some() {
-        check_size(node, text.chars().count() as u64, ["character", "characters"], trail, found);
+        check_size(
+            node,
+            text.chars().count() as u64,
+            ["character", "characters"],
+            trail,
+            found,
+        );
     }
-    if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+    if let Some(pattern) = node
+        .pattern
+        .as_ref()
+        .filter(|pattern| !pattern.is_match(text))
+    {
         found.push(trail.violation(format!("`{text}` does not match {}", pattern.as_str())));
     }
     if node.is_time && DateTime::parse_from_rfc3339(text).is_err() {
-        found.push(trail.violation(format!("`{text}` is not a time such as 2024-01-15T10:30:00Z")));
+        found.push(trail.violation(format!(
+            "`{text}` is not a time such as 2024-01-15T10:30:00Z"
+        )));
     }
 }
 
-fn check_number(node: &Node, number: &serde_json::Number, trail: &Trail<'_>, found: &mut Vec<Violation>) {
+fn check_number(
+    node: &Node,
+    number: &serde_json::Number,
+    trail: &Trail<'_>,
+    found: &mut Vec<Violation>,
+) {
     let value = number.as_f64().unwrap_or(f64::INFINITY);
     if let Some(minimum) = node.minimum.filter(|minimum| value < *minimum) {
-        found.push(trail.violation(format!("{number} is too small, the least that is allowed is {minimum}")));
+        found.push(trail.violation(format!(
+            "{number} is too small, the least that is allowed is {minimum}"
+        )));
     }
     if let Some(maximum) = node.maximum.filter(|maximum| value > *maximum) {
-        found.push(trail.violation(format!("{number} is too large, the most that is allowed is {maximum}")));
+        found.push(trail.violation(format!(
+            "{number} is too large, the most that is allowed is {maximum}"
+        )));
     }
 }
 
@@ -134,6 +190,10 @@ fn check_number(node: &Node, number: &serde_json::Number, trail: &Trail<'_>, fou
 pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let wanted = name.to_lowercase();
     let near = known.map(|known| (strsim::jaro_winkler(&wanted, &known.to_lowercase()), known));
-    let nearest = near.filter(|(likeness, _)| *likeness > 0.82).max_by(|left, right| left.0.total_cmp(&right.0));
-    nearest.map_or(String::new(), |(_, known)| format!("; did you mean `{known}`?"))
+    let nearest = near
+        .filter(|(likeness, _)| *likeness > 0.82)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    nearest.map_or(String::new(), |(_, known)| {
+        format!("; did you mean `{known}`?")
+    })
 }

@@ -9,7 +9,11 @@ pub(super) fn fill(node: &Node, value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (name, property) in &node.properties {
-                if let Some(default) = property.default.as_ref().filter(|_| !object.contains_key(name)) {
+                if let Some(default) = property
+                    .default
+                    .as_ref()
+                    .filter(|_| !object.contains_key(name))
+                {
                     object.insert(name.clone(), default.clone());
                 }
             }

@@ -26,8 +26,12 @@ use self::path::Trail;
 pub use self::path::{PathSegment, Violation};
 use super::{API_VERSION, GROUP, catalog};
 
-static SCHEMAS: LazyLock<BTreeMap<String, Node>> =
-    LazyLock::new(|| catalog::kinds().iter().map(|kind| (kind.name.clone(), Node::read(&kind.schema))).collect());
+static SCHEMAS: LazyLock<BTreeMap<String, Node>> = LazyLock::new(|| {
+    catalog::kinds()
+        .iter()
+        .map(|kind| (kind.name.clone(), Node::read(&kind.schema)))
+        .collect()
+});
 
 /// Everything that is wrong with a document of our group. Documents of other groups are not looked at.
 pub fn validate_object(document: &Value) -> Vec<Violation> {
@@ -52,17 +56,28 @@ pub fn apply_defaults(document: &mut Value) {
 
 /// The schema of a document; none if the document is not ours.
 fn schema_of(document: &Value) -> Result<Option<&'static Node>, Violation> {
-    let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
+    let text = |key: &str| {
+        document
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (version, kind) = (text("apiVersion"), text("kind"));
     let group = version.split_once('/').map_or("", |(group, _)| group);
     let api_version = Trail::Key(&Trail::Root, "apiVersion");
     if group != GROUP {
         let meant = SCHEMAS.contains_key(kind);
         let message = format!("`{kind}` is of `{API_VERSION}`, not of `{version}`");
-        return if meant { Err(api_version.violation(message)) } else { Ok(None) };
+        return if meant {
+            Err(api_version.violation(message))
+        } else {
+            Ok(None)
+        };
     }
     if version != API_VERSION {
-        return Err(api_version.violation(format!("`{version}` is not served; did you mean `{API_VERSION}`?")));
+        return Err(api_version.violation(format!(
+            "`{version}` is not served; did you mean `{API_VERSION}`?"
+        )));
     }
     SCHEMAS.get(kind).map(Some).ok_or_else(|| {
         let hint = check::did_you_mean(kind, SCHEMAS.keys());
@@ -73,7 +88,11 @@ fn schema_of(document: &Value) -> Result<Option<&'static Node>, Violation> {
 /// Checks all but what every Kubernetes object has.
 fn check_body(node: &Node, document: &Value, found: &mut Vec<Violation>) {
     let root = Trail::Root;
-    for name in node.required.iter().filter(|name| document.get(name.as_str()).is_none()) {
+    for name in node
+        .required
+        .iter()
+        .filter(|name| document.get(name.as_str()).is_none())
+    {
         found.push(root.violation(format!("`{name}` is missing")));
     }
     for (name, value) in document.as_object().into_iter().flatten() {

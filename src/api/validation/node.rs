@@ -58,9 +58,17 @@ impl Node {
         let type_ = type_of(schema);
         let texts = |key: &str| -> Vec<String> {
             let list = schema.get(key).and_then(Value::as_array);
-            list.into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+            list.into_iter()
+                .flatten()
+                .filter_map(|value| value.as_str().map(str::to_owned))
+                .collect()
         };
-        let child = |key: &str| schema.get(key).filter(|child| child.is_object()).map(|child| Box::new(Self::read(child)));
+        let child = |key: &str| {
+            schema
+                .get(key)
+                .filter(|child| child.is_object())
+                .map(|child| Box::new(Self::read(child)))
+        };
         let (least, most) = match type_ {
             Type::Object => ("minProperties", "maxProperties"),
             Type::Array => ("minItems", "maxItems"),
@@ -68,7 +76,10 @@ impl Node {
         };
         Self {
             type_,
-            special: schema.get("x-lattice-type").and_then(Value::as_str).and_then(Special::named),
+            special: schema
+                .get("x-lattice-type")
+                .and_then(Value::as_str)
+                .and_then(Special::named),
             open: schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true)),
             properties: schema
                 .get("properties")
@@ -77,12 +88,19 @@ impl Node {
                 .flatten()
                 .map(|(name, schema)| (name.clone(), Self::read(schema)))
                 .collect(),
-            entries: if type_ == Type::Array { child("items") } else { child("additionalProperties") },
+            entries: if type_ == Type::Array {
+                child("items")
+            } else {
+                child("additionalProperties")
+            },
             required: texts("required"),
             allowed: texts("enum"),
             minimum: schema.get("minimum").and_then(Value::as_f64),
             maximum: schema.get("maximum").and_then(Value::as_f64),
-            pattern: schema.get("pattern").and_then(Value::as_str).and_then(|pattern| Regex::new(pattern).ok()),
+            pattern: schema
+                .get("pattern")
+                .and_then(Value::as_str)
+                .and_then(|pattern| Regex::new(pattern).ok()),
             least: schema.get(least).and_then(Value::as_u64),
             most: schema.get(most).and_then(Value::as_u64),
             is_time: schema.get("format").and_then(Value::as_str) == Some("date-time"),

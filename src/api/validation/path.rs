@@ -33,7 +33,9 @@ impl Violation {
         for segment in &self.path {
             match segment {
                 PathSegment::Index(index) => text.push_str(&format!("[{index}]")),
-                PathSegment::Key(key) if key.contains(['.', '/', '[']) => text.push_str(&format!("[{key:?}]")),
+                PathSegment::Key(key) if key.contains(['.', '/', '[']) => {
+                    text.push_str(&format!("[{key:?}]"))
+                }
                 PathSegment::Key(key) if text.is_empty() => text.push_str(key),
                 PathSegment::Key(key) => {
                     text.push('.');
@@ -47,7 +49,11 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.location(), self.message) }
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.location(), self.message)
+        }
     }
 }
 
@@ -71,6 +77,9 @@ impl Trail<'_> {
     }
 
     pub(super) fn violation(&self, message: impl Into<String>) -> Violation {
-        Violation { path: self.segments(), message: message.into() }
+        Violation {
+            path: self.segments(),
+            message: message.into(),
+        }
     }
 }

@@ -25,12 +25,22 @@ impl Rule {
     /// Reads a rule; none if it does not compile.
     pub(super) fn read(rule: &Value) -> Option<Self> {
         let source = rule.get("rule")?.as_str()?;
-        let message = rule.get("message").and_then(Value::as_str).unwrap_or(source);
-        let field = rule.get("fieldPath").and_then(Value::as_str).unwrap_or_default();
+        let message = rule
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or(source);
+        let field = rule
+            .get("fieldPath")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         Some(Self {
             program: ENV.compile(source).ok()?,
             message: message.to_owned(),
-            field: field.split('.').filter(|segment| !segment.is_empty()).map(PathSegment::from).collect(),
+            field: field
+                .split('.')
+                .filter(|segment| !segment.is_empty())
+                .map(PathSegment::from)
+                .collect(),
         })
     }
 
@@ -52,7 +62,10 @@ pub(super) fn broken<'a>(node: &'a Node, value: &Value) -> Vec<(&'a Rule, String
         return Vec::new();
     }
     let value = typed(node, value);
-    node.rules.iter().filter_map(|rule| Some((rule, rule.check(&value)?))).collect()
+    node.rules
+        .iter()
+        .filter_map(|rule| Some((rule, rule.check(&value)?)))
+        .collect()
 }
 
 /// The value as rules see it: numbers of the schema's type, defaults filled in, what has no type left out.
@@ -60,7 +73,9 @@ fn typed(node: &Node, value: &Value) -> cel::Value {
     match (value, node.type_) {
         (Value::Null, _) => cel::Value::Null,
         (Value::Bool(value), _) => cel::Value::Bool(*value),
-        (Value::Number(number), Type::Number) => cel::Value::Float(number.as_f64().unwrap_or_default()),
+        (Value::Number(number), Type::Number) => {
+            cel::Value::Float(number.as_f64().unwrap_or_default())
+        }
         (Value::Number(number), _) => cel::Value::Int(number.as_i64().unwrap_or(i64::MAX)),
         (Value::String(text), _) => cel::Value::String(Arc::new(text.clone())),
         (Value::Array(list), _) => {
@@ -69,12 +84,22 @@ fn typed(node: &Node, value: &Value) -> cel::Value {
             cel::Value::List(Arc::new(typed.collect()))
         }
         (Value::Object(object), _) => {
-            let given = object.iter().filter_map(|(name, value)| Some((name, node.property(name)?, value)));
-            let filled = node.properties.iter().filter(|(name, _)| !object.contains_key(*name));
-            let filled = filled.filter_map(|(name, node)| Some((name, node, node.default.as_ref()?)));
-            let known = given.chain(filled).filter(|(_, node, _)| node.type_ != Type::Any);
+            let given = object
+                .iter()
+                .filter_map(|(name, value)| Some((name, node.property(name)?, value)));
+            let filled = node
+                .properties
+                .iter()
+                .filter(|(name, _)| !object.contains_key(*name));
+            let filled =
+                filled.filter_map(|(name, node)| Some((name, node, node.default.as_ref()?)));
+            let known = given
+                .chain(filled)
+                .filter(|(_, node, _)| node.type_ != Type::Any);
             let map: HashMap<Key, cel::Value> = known
-                .map(|(name, node, value)| (Key::String(Arc::new(name.clone())), typed(node, value)))
+                .map(|(name, node, value)| {
+                    (Key::String(Arc::new(name.clone())), typed(node, value))
+                })
                 .collect();
             cel::Value::Map(Map { map: Arc::new(map) })
         }

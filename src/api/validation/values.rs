@@ -3,11 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::super::Money;
 use super::super::container_mount::{File, Mounts, Volume};
 use super::super::node_class::{Price, RegionalPrice};
 use super::super::quantity::{Cores, MemoryGi};
 use super::super::selector::LabelValues;
-use super::super::Money;
 use super::path::{Trail, Violation};
 
 /// What an untyped value stands for.
@@ -47,8 +47,12 @@ impl Special {
             Self::Bytes => bytes(value),
             Self::Money => read::<Money>(value),
             Self::Price => return price(value, trail, found),
-            Self::LabelValues => read::<LabelValues>(value)
-                .map_err(|_| format!("expected a string or a list of strings, found {}", describe(value))),
+            Self::LabelValues => read::<LabelValues>(value).map_err(|_| {
+                format!(
+                    "expected a string or a list of strings, found {}",
+                    describe(value)
+                )
+            }),
             Self::Files => return mounts::<File>(value, trail, found),
             Self::Volumes => return mounts::<Volume>(value, trail, found),
         };
@@ -57,14 +61,21 @@ impl Special {
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
-    serde::Deserialize::deserialize(value).map(|_: T| ()).map_err(|error: serde_json::Error| error.to_string())
+    serde::Deserialize::deserialize(value)
+        .map(|_: T| ())
+        .map_err(|error: serde_json::Error| error.to_string())
 }
 
 fn bytes(value: &Value) -> Result<(), String> {
     match value {
         Value::Number(number) => MemoryGi::parse_bytes(&number.to_string()),
         Value::String(text) => MemoryGi::parse_bytes(text),
-        other => return Err(format!("expected a quantity such as 512Mi, found {}", describe(other))),
+        other => {
+            return Err(format!(
+                "expected a quantity such as 512Mi, found {}",
+                describe(other)
+            ));
+        }
     }
     .map(|_| ())
     .map_err(|error| error.to_string())
@@ -73,18 +84,31 @@ fn bytes(value: &Value) -> Result<(), String> {
 /// Prices by region are looked at one by one, so that the wrong one is pointed at.
 fn price(value: &Value, trail: &Trail<'_>, found: &mut Vec<Violation>) {
     let Some(object) = value.as_object() else {
-        found.extend(read::<Money>(value).err().map(|message| trail.violation(message)));
+        found.extend(
+            read::<Money>(value)
+                .err()
+                .map(|message| trail.violation(message)),
+        );
         return;
     };
     let before = found.len();
     let mut check = |trail: &Trail<'_>, value: &Value| {
-        found.extend(read::<Money>(value).err().map(|message| trail.violation(message)));
+        found.extend(
+            read::<Money>(value)
+                .err()
+                .map(|message| trail.violation(message)),
+        );
     };
     if let Some(default) = object.get("default") {
         check(&Trail::Key(trail, "default"), default);
     }
     let regions = Trail::Key(trail, "regions");
-    for (region, price) in object.get("regions").and_then(Value::as_object).into_iter().flatten() {
+    for (region, price) in object
+        .get("regions")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         check(&Trail::Key(&regions, region), price);
     }
     if found.len() == before {
@@ -97,10 +121,18 @@ fn price(value: &Value, trail: &Trail<'_>, found: &mut Vec<Violation>) {
 fn mounts<T: DeserializeOwned>(value: &Value, trail: &Trail<'_>, found: &mut Vec<Violation>) {
     let before = found.len();
     for (path, mount) in value.as_object().into_iter().flatten() {
-        found.extend(read::<T>(mount).err().map(|message| Trail::Key(trail, path).violation(message)));
+        found.extend(
+            read::<T>(mount)
+                .err()
+                .map(|message| Trail::Key(trail, path).violation(message)),
+        );
     }
     if found.len() == before {
-        found.extend(read::<Mounts<T>>(value).err().map(|message| trail.violation(message)));
+        found.extend(
+            read::<Mounts<T>>(value)
+                .err()
+                .map(|message| trail.violation(message)),
+        );
     }
 }
 

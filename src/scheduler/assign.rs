@@ -1,0 +1,298 @@
+//! Placing the replicas of one service: first those that a requirement asks for somewhere (with
+//! bounded backtracking), then the rest where it costs least.
+
+use super::constraint::spread::Evenness;
+use super::constraint::{self, latency, min_regions, required_regions};
+use super::model::Topology;
+use super::pack::{self, Opening, Within};
+use super::problem::Problem;
+use super::score::cost;
+use super::state::State;
+use super::topology::Place;
+use super::units::Micros;
+use std::collections::BTreeSet;
+
+/// Most pools tried for required places of one service before giving up.
+const SEED_STEPS: u64 = 400;
+/// Nodes over which a cluster's overhead is reckoned when pools are compared.
+const OVERHEAD_NODES: u32 = 20;
+/// Stands for a cluster that is not there yet.
+const NEW_CLUSTER: usize = usize::MAX;
+
+/// How pools are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pricing {
+    /// By what one more replica really adds to the bill now.
+    Marginal,
+    /// By the replica's share of a node and of a cluster's overhead.
+    Share,
+}
+
+/// One way to search.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    pub pricing: Pricing,
+    pub opening: Opening,
+}
+
+/// No place was found; nothing has changed.
+#[derive(Debug)]
+pub(crate) struct NoPlace;
+
+/// A place that some requirement still asks for.
+enum Need<'a> {
+    Region(&'a str),
+    Serve(Place, u32),
+    NewRegion(BTreeSet<usize>),
+}
+
+/// Places what is missing of a service, leaving what is placed. `only` limits the pools.
+pub(crate) fn place_service(
+    state: &mut State<'_>,
+    s: usize,
+    search: Search,
+    only: Option<&BTreeSet<usize>>,
+) -> Result<(), NoPlace> {
+    let mark = state.mark();
+    let ranked = ranked(state.problem, s, only);
+    let mut task = Task {
+        s,
+        search,
+        ranked,
+        steps: 0,
+    };
+    let done = task.pins(state).and_then(|()| task.seeds(state));
+    if done.is_err() {
+        state.undo(mark);
+    }
+    done
+}
+
+/// The pools where a service may run, the best first.
+fn ranked(problem: &Problem<'_>, s: usize, only: Option<&BTreeSet<usize>>) -> Vec<(Micros, usize)> {
+    let service = problem.service(s);
+    let mut ranked: Vec<(Micros, usize, usize)> = problem.demands[s]
+        .usable
+        .iter()
+        .filter(|p| only.is_none_or(|only| only.contains(p)))
+        .map(|&p| {
+            // Of equals, the region written first comes first.
+            let written = service
+                .required_regions
+                .iter()
+                .position(|region| problem.names_pool(region, p))
+                .unwrap_or(usize::MAX);
+            (share_score(problem, s, p), written, p)
+        })
+        .collect();
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(score, _, p)| (score, p)).collect()
+}
+
+/// Price of one replica in a pool: its share of a node and of a cluster's overhead, and what the
+/// preferences charge.
+pub(crate) fn share_score(problem: &Problem<'_>, s: usize, p: usize) -> Micros {
+    let size = problem.service(s).size;
+    let rules = problem.cluster_policy(problem.demands[s].governing);
+    let best = problem.pools[p]
+        .offers
+        .iter()
+        .filter(|o| size.fits(o.allocatable))
+        .map(|o| (cost::share(o, size), o.hourly))
+        .min();
+    let Some((unit, hourly)) = best else {
+        return Micros::MAX;
+    };
+    let control = problem.control_plane(p, &rules.control_plane);
+    let overhead = match control {
+        Ok(Some((offer, n))) => offer.hourly * i64::from(n),
+        _ => 0,
+    };
+    let nodes = rules
+        .max_nodes
+        .unwrap_or(OVERHEAD_NODES)
+        .min(OVERHEAD_NODES);
+    let spread = i128::from(hourly.max(1)) * i128::from(nodes.max(1));
+    let amortised = (i128::from(unit) * i128::from(overhead) / spread) as Micros;
+    unit + amortised + problem.penalty(s, p)
+}
+
+struct Task {
+    s: usize,
+    search: Search,
+    ranked: Vec<(Micros, usize)>,
+    steps: u64,
+}
+
+impl Task {
+    /// Replicas that people fixed to clusters.
+    fn pins(&self, state: &mut State<'_>) -> Result<(), NoPlace> {
+        let problem = state.problem;
+        for (name, &wanted) in &problem.demands[self.s].pins {
+            let c = state.cluster_named(name).ok_or(NoPlace)?;
+            let pool = state.clusters[c].pool;
+            while state.replicas_in(self.s, c) < wanted {
+                if state.replicas(self.s) >= problem.service(self.s).replicas {
+                    return Err(NoPlace);
+                }
+                let allowed = |_: &State<'_>, found: Option<usize>| found == Some(c);
+                self.put(state, pool, &allowed).ok_or(NoPlace)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replicas that a requirement asks for; then all others.
+    fn seeds(&mut self, state: &mut State<'_>) -> Result<(), NoPlace> {
+        let Some(need) = next_need(state, self.s) else {
+            return self.rest(state);
+        };
+        if state.replicas(self.s) >= state.problem.service(self.s).replicas {
+            return Err(NoPlace);
+        }
+        for p in self.candidates(state, &need) {
+            self.steps += 1;
+            if self.steps > SEED_STEPS {
+                return Err(NoPlace);
+            }
+            let mark = state.mark();
+            let s = self.s;
+            let allowed = |state: &State<'_>, c: Option<usize>| {
+                let place = place_of(p, c);
+                let near = match need {
+                    Need::Serve(from, ms) => state.problem.distances.places(from, place) <= ms,
+                    _ => true,
+                };
+                near && latency::reaches(state, s, place)
+            };
+            if self.put(state, p, &allowed).is_some() && self.seeds(state).is_ok() {
+                return Ok(());
+            }
+            state.undo(mark);
+        }
+        Err(NoPlace)
+    }
+
+    /// Pools that meet a need, those that keep the spread even first, then the cheapest.
+    fn candidates(&self, state: &mut State<'_>, need: &Need<'_>) -> Vec<usize> {
+        let problem = state.problem;
+        let meets = |p: usize| match need {
+            Need::Region(region) => problem.names_pool(region, p),
+            Need::Serve(place, ms) => {
+                place.pool == p || problem.distances.pools(place.pool, p) <= *ms
+            }
+            Need::NewRegion(used) => problem
+                .domain(p, Topology::Region)
+                .is_some_and(|region| !used.contains(&region)),
+        };
+        let pools: Vec<(Micros, usize)> = self
+            .ranked
+            .iter()
+            .copied()
+            .filter(|&(_, p)| meets(p))
+            .collect();
+        let rules = Evenness::of(state, self.s);
+        let even: BTreeSet<usize> = pools
+            .iter()
+            .map(|&(_, p)| p)
+            .filter(|&p| rules.iter().all(|rule| rule.allows_pool(problem, p)))
+            .collect();
+        let mut list = self.by_price(state, pools);
+        list.sort_by_key(|p| !even.contains(p));
+        list
+    }
+
+    /// All replicas that nothing asks for in a particular place.
+    fn rest(&mut self, state: &mut State<'_>) -> Result<(), NoPlace> {
+        let wanted = state.problem.service(self.s).replicas;
+        while state.replicas(self.s) < wanted {
+            let rules = Evenness::of(state, self.s);
+            let problem = state.problem;
+            let even: Vec<(Micros, usize)> = self
+                .ranked
+                .iter()
+                .copied()
+                .filter(|&(_, p)| rules.iter().all(|rule| rule.allows_pool(problem, p)))
+                .collect();
+            let s = self.s;
+            let placed = self.by_price(state, even).into_iter().any(|p| {
+                let allowed = |state: &State<'_>, c: Option<usize>| {
+                    let place = place_of(p, c);
+                    latency::reaches(state, s, place)
+                        && rules.iter().all(|rule| rule.allows_cluster(c))
+                };
+                self.put(state, p, &allowed).is_some()
+            });
+            if !placed {
+                return Err(NoPlace);
+            }
+        }
+        let fine = constraint::of_service(state, self.s)
+            .iter()
+            .all(|why| waits_for_others(state, self.s, why));
+        fine.then_some(()).ok_or(NoPlace)
+    }
+
+    /// The pools in order of what one more replica costs there.
+    fn by_price(&self, state: &mut State<'_>, pools: Vec<(Micros, usize)>) -> Vec<usize> {
+        if self.search.pricing == Pricing::Share {
+            return pools.into_iter().map(|(_, p)| p).collect();
+        }
+        let mut priced: Vec<(Micros, usize, usize)> = Vec::with_capacity(pools.len());
+        for (at, (_, p)) in pools.into_iter().enumerate() {
+            let (mark, before) = (state.mark(), state.usage[p].hourly);
+            let s = self.s;
+            let allowed =
+                |state: &State<'_>, c: Option<usize>| latency::reaches(state, s, place_of(p, c));
+            let added = match self.put(state, p, &allowed) {
+                Some(()) => state.usage[p].hourly - before + state.problem.penalty(s, p),
+                None => Micros::MAX,
+            };
+            state.undo(mark);
+            priced.push((added, at, p));
+        }
+        priced.sort_unstable();
+        priced.into_iter().map(|(_, _, p)| p).collect()
+    }
+
+    fn put(
+        &self,
+        state: &mut State<'_>,
+        pool: usize,
+        allowed: &dyn Fn(&State<'_>, Option<usize>) -> bool,
+    ) -> Option<()> {
+        let within = Within {
+            allowed,
+            buy: true,
+            opening: self.search.opening,
+        };
+        pack::place(state, self.s, pool, &within).ok().map(|_| ())
+    }
+}
+
+fn place_of(pool: usize, c: Option<usize>) -> Place {
+    Place {
+        pool,
+        cluster: c.unwrap_or(NEW_CLUSTER),
+    }
+}
+
+/// A dependency that has no place yet is judged when the whole group is placed.
+fn waits_for_others(state: &State<'_>, s: usize, why: &super::reason::Why) -> bool {
+    matches!(why, super::reason::Why::TooFar { .. })
+        && state.problem.demands[s]
+            .latency
+            .iter()
+            .any(|&(d, _)| state.places(d).is_empty())
+}
+
+fn next_need<'a>(state: &State<'a>, s: usize) -> Option<Need<'a>> {
+    if let Some(region) = required_regions::missing(state, s).next() {
+        return Some(Need::Region(region));
+    }
+    if let Some((place, ms)) = latency::unserved(state, s) {
+        return Some(Need::Serve(place, ms));
+    }
+    let used = min_regions::used(state, s);
+    ((used.len() as u32) < state.problem.demands[s].min_regions).then_some(Need::NewRegion(used))
+}

@@ -1,0 +1,167 @@
+//! Nodes, clusters and pools.
+
+use super::{View, Violation, say};
+use crate::scheduler::model::{Cluster, Origin};
+use crate::scheduler::solution::ClusterAction;
+use crate::scheduler::units::HOURS_PER_MONTH;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
+    let mut names = BTreeSet::new();
+    for cluster in &view.live {
+        if !names.insert(&cluster.name) {
+            say(found, "unique names", &cluster.name, "twice".into());
+        }
+        nodes(view, cluster, found);
+        size(view, cluster, found);
+    }
+    for decision in &view.solution.clusters {
+        let declared = matches!(decision.cluster.origin, Origin::Declared { .. });
+        if declared && decision.action == ClusterAction::Delete {
+            let detail = "a declared cluster is deleted".into();
+            say(found, "declared", &decision.cluster.name, detail);
+        }
+    }
+    for pool in &view.snapshot.pools {
+        limits(view, pool, found);
+    }
+}
+
+fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
+    for group in &cluster.workers {
+        let Some(class) = view.class(&group.class) else {
+            say(
+                found,
+                "fit",
+                &cluster.name,
+                format!("class {} is unknown", group.class),
+            );
+            continue;
+        };
+        let declared = matches!(cluster.origin, Origin::Declared { .. });
+        if !declared && view.price(&cluster.pool, &group.class).is_none() {
+            let detail = format!("{} does not offer {}", cluster.pool, group.class);
+            say(found, "offer", &cluster.name, detail);
+        }
+        let (mut cores, mut mib) = (0, 0);
+        for (id, n) in &group.services {
+            let Some(service) = view.service(id) else {
+                say(found, "fit", &cluster.name, format!("{id} is unknown"));
+                continue;
+            };
+            cores += service.size.milli_cores * u64::from(*n);
+            mib += service.size.mib * u64::from(*n);
+            if service.one_per_node && *n > 1 {
+                say(
+                    found,
+                    "replicaSpread",
+                    &id.to_string(),
+                    format!("{n} on one node"),
+                );
+            }
+        }
+        let room_cores = class
+            .capacity
+            .milli_cores
+            .saturating_sub(class.reserved.milli_cores);
+        let room_mib = class.capacity.mib.saturating_sub(class.reserved.mib);
+        if cores > room_cores || mib > room_mib {
+            let detail = format!(
+                "{cores}m/{mib}Mi on {} ({room_cores}m/{room_mib}Mi)",
+                group.class
+            );
+            say(found, "fit", &cluster.name, detail);
+        }
+    }
+}
+
+fn size(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
+    let workers: u32 = cluster.workers.iter().map(|g| g.count).sum();
+    let old = view
+        .snapshot
+        .clusters
+        .iter()
+        .find(|c| c.name == cluster.name);
+    let old_workers = old.map(|c| c.workers.iter().map(|g| g.count).sum::<u32>());
+    let (min, max) = match &cluster.origin {
+        Origin::Declared {
+            resize: Some(range),
+        } => *range,
+        Origin::Declared { resize: None } => {
+            let n = old_workers.unwrap_or(0);
+            (n, n)
+        }
+        Origin::Scheduler { policy } => {
+            let rules = policy
+                .as_ref()
+                .and_then(|name| view.snapshot.policies.iter().find(|p| p.name == *name))
+                .and_then(|p| p.cluster_policy.as_ref());
+            rules.map_or((0, u32::MAX), |r| {
+                (r.min_nodes, r.max_nodes.unwrap_or(u32::MAX))
+            })
+        }
+    };
+    let grandfathered = old_workers.is_some_and(|old| workers <= old);
+    if workers < min || (workers > max && !grandfathered) {
+        say(
+            found,
+            "cluster size",
+            &cluster.name,
+            format!("{workers} not in {min}..{max}"),
+        );
+    }
+}
+
+fn limits(view: &View<'_>, pool: &crate::scheduler::model::Pool, found: &mut Vec<Violation>) {
+    let after = used(view, &pool.name, view.live.iter().copied());
+    let before = used(view, &pool.name, view.snapshot.clusters.iter());
+    let budget = pool
+        .monthly_budget
+        .map(|b| b as i128 / i128::from(HOURS_PER_MONTH));
+    for (rule, limit) in [
+        ("maxNodes", pool.caps.max_nodes.map(i128::from)),
+        ("maxCores", pool.caps.max_milli_cores.map(i128::from)),
+        ("maxMemory", pool.caps.max_mib.map(i128::from)),
+        ("budget", budget),
+    ] {
+        let (now, was) = (after[rule], before[rule]);
+        if let Some(limit) = limit
+            && now > limit
+            && now > was
+        {
+            say(
+                found,
+                rule,
+                &pool.name,
+                format!("{now} of {limit}, was {was}"),
+            );
+        }
+    }
+}
+
+fn used<'a>(
+    view: &View<'_>,
+    pool: &str,
+    clusters: impl Iterator<Item = &'a Cluster>,
+) -> BTreeMap<&'static str, i128> {
+    let (mut nodes, mut cores, mut mib, mut cost) = (0, 0, 0, 0);
+    for cluster in clusters.filter(|c| c.pool == pool) {
+        let workers = cluster.workers.iter().map(|g| (&g.class, g.count));
+        let control = cluster.control_plane.iter().map(|(class, n)| (class, *n));
+        for (class, n) in workers.chain(control) {
+            let n = i128::from(n);
+            nodes += n;
+            if let Some(class) = view.class(class) {
+                cores += i128::from(class.capacity.milli_cores) * n;
+                mib += i128::from(class.capacity.mib) * n;
+            }
+            cost += i128::from(view.price(pool, class).unwrap_or(0)) * n;
+        }
+    }
+    BTreeMap::from([
+        ("maxNodes", nodes),
+        ("maxCores", cores),
+        ("maxMemory", mib),
+        ("budget", cost),
+    ])
+}

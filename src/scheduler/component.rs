@@ -1,0 +1,205 @@
+//! Services that latency limits tie together, and placing them jointly.
+
+use super::assign::{self, NoPlace, Search, share_score};
+use super::constraint::{self, latency};
+use super::model::{ServiceId, Snapshot, Topology};
+use super::problem::Problem;
+use super::state::State;
+use super::units::Micros;
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::DiGraph;
+use petgraph::unionfind::UnionFind;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most regions that a group is tried in as a whole.
+const ANCHORS: usize = 8;
+
+/// Groups of services tied by latency limits; each in an order with dependencies first.
+pub(crate) fn groups(problem: &Problem<'_>) -> Vec<Vec<usize>> {
+    let count = problem.demands.len();
+    let mut sets = UnionFind::<usize>::new(count);
+    for (s, demand) in problem.demands.iter().enumerate() {
+        for &(d, _) in &demand.latency {
+            sets.union(s, d);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for s in 0..count {
+        groups.entry(sets.find(s)).or_default().push(s);
+    }
+    let mut groups: Vec<Vec<usize>> = groups
+        .into_values()
+        .map(|members| dependencies_first(problem, members))
+        .collect();
+    groups.sort();
+    groups
+}
+
+fn dependencies_first(problem: &Problem<'_>, members: Vec<usize>) -> Vec<usize> {
+    if members.len() < 2 {
+        return members;
+    }
+    let mut graph = DiGraph::<usize, ()>::new();
+    let nodes: BTreeMap<usize, _> = members.iter().map(|&s| (s, graph.add_node(s))).collect();
+    for (&s, &from) in &nodes {
+        for (d, _) in &problem.demands[s].latency {
+            if let Some(&to) = nodes.get(d) {
+                graph.add_edge(to, from, ());
+            }
+        }
+    }
+    match toposort(&graph, None) {
+        Ok(order) => order.into_iter().map(|n| graph[n]).collect(),
+        // A cycle is refused at the edge; if one comes in all the same, any fixed order will do.
+        Err(_) => members,
+    }
+}
+
+/// Cycles of latency limits, each as the services on it. They are errors of the input.
+pub fn latency_cycles(snapshot: &Snapshot) -> Vec<Vec<ServiceId>> {
+    let mut graph = DiGraph::<&ServiceId, ()>::new();
+    let nodes: BTreeMap<&ServiceId, _> = snapshot
+        .services
+        .iter()
+        .map(|s| (&s.id, graph.add_node(&s.id)))
+        .collect();
+    let mut cycles = Vec::new();
+    for service in &snapshot.services {
+        for bound in &service.latency {
+            if bound.dependency == service.id {
+                cycles.push(vec![service.id.clone()]);
+            } else if let Some(&to) = nodes.get(&bound.dependency) {
+                graph.add_edge(nodes[&service.id], to, ());
+            }
+        }
+    }
+    for component in kosaraju_scc(&graph) {
+        if component.len() > 1 {
+            let mut ids: Vec<ServiceId> = component.iter().map(|&n| graph[n].clone()).collect();
+            ids.sort();
+            cycles.push(ids);
+        }
+    }
+    cycles.sort();
+    cycles
+}
+
+/// Places what is missing of a group's members: all together in the cheapest of several ways, else
+/// one by one. Returns the members that have no place.
+pub(crate) fn place(state: &mut State<'_>, members: &[usize], search: Search) -> Vec<usize> {
+    if let [s] = members {
+        return match place_one(state, *s, search) {
+            Ok(()) => Vec::new(),
+            Err(NoPlace) => vec![*s],
+        };
+    }
+    if together(state, members, search) {
+        return Vec::new();
+    }
+    let mark = state.mark();
+    for &s in members {
+        state.take_all(s);
+    }
+    if together(state, members, search) {
+        return Vec::new();
+    }
+    state.undo(mark);
+    members
+        .iter()
+        .copied()
+        .filter(|&s| place_one(state, s, search).is_err())
+        .collect()
+}
+
+/// Places one service, beside what it has if that can stay, else anew. On error nothing changes.
+fn place_one(state: &mut State<'_>, s: usize, search: Search) -> Result<(), NoPlace> {
+    let mark = state.mark();
+    let placed = |state: &State<'_>| {
+        constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
+    };
+    if assign::place_service(state, s, search, None).is_ok() && placed(state) {
+        return Ok(());
+    }
+    state.undo(mark);
+    state.take_all(s);
+    if assign::place_service(state, s, search, None).is_ok() && placed(state) {
+        return Ok(());
+    }
+    state.undo(mark);
+    Err(NoPlace)
+}
+
+/// Tries dependencies first, dependents first, and each promising region as a whole; keeps the
+/// cheapest that works.
+fn together(state: &mut State<'_>, members: &[usize], search: Search) -> bool {
+    let backwards: Vec<usize> = members.iter().rev().copied().collect();
+    let mut ways: Vec<(&[usize], Option<BTreeSet<usize>>)> =
+        vec![(members, None), (&backwards, None)];
+    ways.extend(
+        anchors(state.problem, members)
+            .into_iter()
+            .map(|pools| (members, Some(pools))),
+    );
+    let mut best: Option<(Micros, usize)> = None;
+    for (at, (order, only)) in ways.iter().enumerate() {
+        let mark = state.mark();
+        if let Some(cost) = attempt(state, order, search, only.as_ref())
+            && best.is_none_or(|(least, _)| cost < least)
+        {
+            best = Some((cost, at));
+        }
+        state.undo(mark);
+    }
+    let Some((_, at)) = best else { return false };
+    let (order, only) = &ways[at];
+    attempt(state, order, search, only.as_ref()).is_some()
+}
+
+fn attempt(
+    state: &mut State<'_>,
+    order: &[usize],
+    search: Search,
+    only: Option<&BTreeSet<usize>>,
+) -> Option<Micros> {
+    for &s in order {
+        assign::place_service(state, s, search, only).ok()?;
+    }
+    let fine = order.iter().all(|&s| {
+        constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
+    });
+    fine.then(|| {
+        let penalties: Micros = order.iter().map(|&s| state.penalty(s)).sum();
+        state.hourly() + penalties
+    })
+}
+
+/// The regions in which all members have a pool, the cheapest first, as the sets of their pools.
+fn anchors(problem: &Problem<'_>, members: &[usize]) -> Vec<BTreeSet<usize>> {
+    let mut regions: BTreeMap<usize, (Micros, usize, BTreeSet<usize>)> = BTreeMap::new();
+    for &s in members {
+        let mut cheapest: BTreeMap<usize, Micros> = BTreeMap::new();
+        for &p in &problem.demands[s].usable {
+            let Some(region) = problem.domain(p, Topology::Region) else {
+                continue;
+            };
+            let score =
+                share_score(problem, s, p).saturating_mul(i64::from(problem.service(s).replicas));
+            let least = cheapest.entry(region).or_insert(score);
+            *least = (*least).min(score);
+            regions.entry(region).or_default().2.insert(p);
+        }
+        for (region, score) in cheapest {
+            let entry = regions.entry(region).or_default();
+            entry.0 = entry.0.saturating_add(score);
+            entry.1 += 1;
+        }
+    }
+    let mut whole: Vec<(Micros, BTreeSet<usize>)> = regions
+        .into_values()
+        .filter(|(_, count, _)| *count == members.len())
+        .map(|(score, _, pools)| (score, pools))
+        .collect();
+    whole.sort();
+    whole.truncate(ANCHORS);
+    whole.into_iter().map(|(_, pools)| pools).collect()
+}

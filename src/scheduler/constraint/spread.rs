@@ -1,0 +1,133 @@
+//! `spreadConstraint`: most minus fewest replicas over the eligible domains is at most `maxSkew`.
+//!
+//! Eligible are the domains of the pools that pass selector and compliance, full or not. Over
+//! clusters, which the scheduler makes itself, the domains are the clusters that hold the service.
+
+use crate::scheduler::model::{Spread, Topology};
+use crate::scheduler::problem::Problem;
+use crate::scheduler::reason::Why;
+use crate::scheduler::state::State;
+use crate::scheduler::topology::is_of_pools;
+use std::collections::BTreeMap;
+
+/// Replicas of a service in each domain, empty ones included.
+fn counts(state: &State<'_>, s: usize, topology: Topology) -> BTreeMap<usize, u32> {
+    let problem = state.problem;
+    let mut counts = BTreeMap::new();
+    if is_of_pools(topology) {
+        for &p in problem.eligible(s) {
+            if let Some(domain) = problem.domain(p, topology) {
+                counts.entry(domain).or_insert(0);
+            }
+        }
+    }
+    for (place, n) in state.places(s) {
+        let domain = match topology {
+            Topology::Cluster => Some(place.cluster),
+            _ => problem.domain(place.pool, topology),
+        };
+        if let Some(domain) = domain {
+            *counts.entry(domain).or_insert(0) += n;
+        }
+    }
+    counts
+}
+
+/// How even a service is over one topology now.
+pub(crate) struct Evenness {
+    topology: Topology,
+    max_skew: u32,
+    counts: BTreeMap<usize, u32>,
+    fewest: u32,
+}
+
+impl Evenness {
+    /// One for each spread rule of a service.
+    pub fn of(state: &State<'_>, s: usize) -> Vec<Evenness> {
+        state.problem.demands[s]
+            .spread
+            .iter()
+            .map(|rule| {
+                Evenness::new(
+                    counts(state, s, rule.topology),
+                    rule.topology,
+                    rule.max_skew,
+                )
+            })
+            .collect()
+    }
+
+    fn new(counts: BTreeMap<usize, u32>, topology: Topology, max_skew: u32) -> Self {
+        Evenness {
+            topology,
+            max_skew,
+            fewest: counts.values().copied().min().unwrap_or(0),
+            counts,
+        }
+    }
+
+    /// Whether one more replica in a pool keeps the counts even enough.
+    pub fn allows_pool(&self, problem: &Problem<'_>, pool: usize) -> bool {
+        problem
+            .domain(pool, self.topology)
+            .is_none_or(|domain| self.allows(domain))
+    }
+
+    /// Whether one more replica in a cluster does; a new cluster is judged at the end.
+    pub fn allows_cluster(&self, cluster: Option<usize>) -> bool {
+        self.topology != Topology::Cluster || cluster.is_none_or(|c| self.allows(c))
+    }
+
+    fn allows(&self, domain: usize) -> bool {
+        let here = self.counts.get(&domain).copied().unwrap_or(0);
+        // A domain at the minimum may always grow: that never makes the most larger than it must be.
+        here == self.fewest || here < self.fewest + self.max_skew
+    }
+}
+
+/// What is wrong with where the service is.
+pub(crate) fn check(state: &State<'_>, s: usize) -> Vec<Why> {
+    state.problem.demands[s]
+        .spread
+        .iter()
+        .filter_map(|spread| uneven(state, s, spread))
+        .collect()
+}
+
+fn uneven(state: &State<'_>, s: usize, spread: &Spread) -> Option<Why> {
+    let counts = counts(state, s, spread.topology);
+    let (fewest_at, fewest) = counts.iter().min_by_key(|(d, n)| (**n, **d))?;
+    let (most_at, most) = counts.iter().max_by_key(|(d, n)| (**n, usize::MAX - **d))?;
+    (most - fewest > spread.max_skew).then(|| Why::Skew {
+        topology: spread.topology,
+        max_skew: spread.max_skew,
+        fewest: (name(state, spread.topology, *fewest_at), *fewest),
+        most: (name(state, spread.topology, *most_at), *most),
+    })
+}
+
+fn name(state: &State<'_>, topology: Topology, domain: usize) -> String {
+    if topology == Topology::Cluster {
+        return state.clusters[domain].name.clone();
+    }
+    let names = state.problem.domain_names.get(&topology);
+    names
+        .and_then(|names| names.get(domain))
+        .cloned()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewest_may_always_grow_and_others_within_the_skew() {
+        let counts = BTreeMap::from([(0, 2), (1, 1), (2, 1)]);
+        let even = |skew| Evenness::new(counts.clone(), Topology::Region, skew);
+        assert!(even(1).allows(1));
+        assert!(!even(1).allows(0));
+        assert!(even(2).allows(0));
+        assert!(Evenness::new(BTreeMap::new(), Topology::Zone, 1).allows(5));
+    }
+}

@@ -1,0 +1,237 @@
+//! Improving what this decision touched, and nothing else, so that an unchanged fleet never moves:
+//! draining nodes into room elsewhere, merging clusters that are hardly used, and exchanging nodes
+//! for the cheapest class that holds what is on them.
+
+use super::assign::Search;
+use super::constraint::{self, latency};
+use super::model::Origin;
+use super::pack::{self, Opening, Within};
+use super::state::State;
+use super::units::{Micros, PPM, Resources};
+
+/// Rounds of all improvements together.
+const ROUNDS: usize = 4;
+/// Hours over which a saving must pay for moving what already runs.
+const HORIZON_HOURS: Micros = 24;
+
+pub(crate) fn improve(state: &mut State<'_>, search: Search) {
+    for _ in 0..ROUNDS {
+        let before = state.hourly();
+        downsize(state);
+        drain(state, search.opening);
+        consolidate(state, search.opening);
+        if state.hourly() == before {
+            break;
+        }
+    }
+    downsize(state);
+}
+
+/// What moving everything on a cluster's node costs: an hour of the node, during which it runs
+/// twice. Nodes of clusters that are only being planned move for free.
+fn worth_it(state: &State<'_>, c: usize, saved: Micros, moved: Micros) -> bool {
+    match state.clusters[c].existed {
+        true => saved.saturating_mul(HORIZON_HOURS) > moved,
+        false => saved > 0,
+    }
+}
+
+fn may_change_nodes(state: &State<'_>, c: usize) -> bool {
+    let cluster = &state.clusters[c];
+    cluster.touched && matches!(cluster.origin, Origin::Scheduler { .. })
+}
+
+fn downsize(state: &mut State<'_>) {
+    for c in 0..state.clusters.len() {
+        if !may_change_nodes(state, c) {
+            continue;
+        }
+        for n in 0..state.clusters[c].nodes.len() {
+            if state.clusters[c].nodes[n].live {
+                exchange(state, c, n);
+            }
+        }
+    }
+}
+
+/// Exchanges one node for the cheapest class that holds its content.
+fn exchange(state: &mut State<'_>, c: usize, n: usize) {
+    let node = state.clusters[c].nodes[n].clone();
+    let pool = state.clusters[c].pool;
+    let offers: Vec<_> = state.problem.pools[pool]
+        .offers
+        .iter()
+        .filter(|o| o.hourly < node.offer.hourly && node.used().fits(o.allocatable))
+        .cloned()
+        .collect();
+    for offer in offers {
+        let saved = node.offer.hourly - offer.hourly;
+        if !worth_it(state, c, saved, node.offer.hourly) {
+            return;
+        }
+        let (mark, before) = (state.mark(), state.usage[pool]);
+        for &(s, count) in &node.tenants {
+            for _ in 0..count {
+                state.take(c, n, s);
+            }
+        }
+        state.close(c, n);
+        let new = state.open(c, &offer);
+        for &(s, count) in &node.tenants {
+            for _ in 0..count {
+                state.put(c, new, s);
+            }
+        }
+        if state.broken_limits(pool, &before).is_empty() {
+            return;
+        }
+        state.undo(mark);
+    }
+}
+
+/// Empties nodes into room that others have, the least used first.
+fn drain(state: &mut State<'_>, opening: Opening) {
+    for pool in 0..state.by_pool.len() {
+        let mut nodes: Vec<(u64, usize, usize)> = Vec::new();
+        for &c in &state.by_pool[pool] {
+            if !may_change_nodes(state, c) || state.clusters[c].padding() > 0 {
+                continue;
+            }
+            for (n, node) in state.clusters[c].nodes.iter().enumerate() {
+                if node.live {
+                    nodes.push((used_ppm(node.used(), node.offer.allocatable), c, n));
+                }
+            }
+        }
+        nodes.sort_unstable();
+        for (_, c, n) in nodes {
+            let node = &state.clusters[c].nodes[n];
+            let price = node.offer.hourly;
+            let tenants = node.tenants.clone();
+            if !worth_it(state, c, price, price) || !has_room(state, pool, c, n) {
+                continue;
+            }
+            let mark = state.mark();
+            // Nothing may come back while the node is emptied.
+            let emptied = empty_node(state, c, n, &tenants, opening);
+            if !emptied || !all_fine(state, &tenants) {
+                state.undo(mark);
+            }
+        }
+    }
+}
+
+/// A quick look at whether the rest of the pool has as much room as the node holds.
+fn has_room(state: &State<'_>, pool: usize, c: usize, n: usize) -> bool {
+    let mut room = Resources::default();
+    for &other in &state.by_pool[pool] {
+        for (m, node) in state.clusters[other].nodes.iter().enumerate() {
+            if node.live && (other, m) != (c, n) {
+                room += node.free;
+            }
+        }
+    }
+    state.clusters[c].nodes[n].used().fits(room)
+}
+
+fn empty_node(
+    state: &mut State<'_>,
+    c: usize,
+    n: usize,
+    tenants: &[(usize, u32)],
+    opening: Opening,
+) -> bool {
+    let pool = state.clusters[c].pool;
+    for &(s, count) in tenants {
+        for _ in 0..count {
+            state.take(c, n, s);
+        }
+    }
+    state.close(c, n);
+    let anywhere = |_: &State<'_>, found: Option<usize>| found.is_some();
+    let within = Within {
+        allowed: &anywhere,
+        buy: false,
+        opening,
+    };
+    tenants
+        .iter()
+        .all(|&(s, count)| (0..count).all(|_| pack::place(state, s, pool, &within).is_ok()))
+}
+
+fn all_fine(state: &State<'_>, tenants: &[(usize, u32)]) -> bool {
+    tenants.iter().all(|&(s, _)| {
+        constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
+    })
+}
+
+/// Moves everything off a cluster that its policy finds too little used, where that saves money.
+fn consolidate(state: &mut State<'_>, opening: Opening) {
+    for c in 0..state.clusters.len() {
+        let cluster = &state.clusters[c];
+        let rules = state.problem.cluster_policy(cluster.policy);
+        let Some(threshold) = rules.consolidate_below_ppm else {
+            continue;
+        };
+        if !may_change_nodes(state, c) || cluster.replicas() == 0 {
+            continue;
+        }
+        if utilisation_ppm(state, c) >= threshold {
+            continue;
+        }
+        let (mark, before, pool) = (state.mark(), state.hourly(), cluster.pool);
+        let workers: Micros = cluster.usage().hourly;
+        let tenants = tenants_of(state, c);
+        let moved = merge_away(state, c, pool, &tenants, opening);
+        let saved = before - state.hourly();
+        if !moved || !worth_it(state, c, saved, workers) || !all_fine(state, &tenants) {
+            state.undo(mark);
+        }
+    }
+}
+
+fn tenants_of(state: &State<'_>, c: usize) -> Vec<(usize, u32)> {
+    (0..state.problem.demands.len())
+        .map(|s| (s, state.replicas_in(s, c)))
+        .filter(|(_, n)| *n > 0)
+        .collect()
+}
+
+fn merge_away(
+    state: &mut State<'_>,
+    c: usize,
+    pool: usize,
+    tenants: &[(usize, u32)],
+    opening: Opening,
+) -> bool {
+    let elsewhere = |_: &State<'_>, found: Option<usize>| found.is_some_and(|found| found != c);
+    let within = Within {
+        allowed: &elsewhere,
+        buy: true,
+        opening,
+    };
+    tenants.iter().all(|&(s, count)| {
+        (0..count).all(|_| state.take_one(s, c) && pack::place(state, s, pool, &within).is_ok())
+    })
+}
+
+/// The use of a cluster's workers, padding included, by the scarcer resource.
+fn utilisation_ppm(state: &State<'_>, c: usize) -> u64 {
+    let cluster = &state.clusters[c];
+    let (mut used, mut whole) = (Resources::default(), Resources::default());
+    for node in cluster.nodes.iter().filter(|n| n.live) {
+        used += node.used();
+        whole += node.offer.allocatable;
+    }
+    if let Some(pad) = &cluster.pad {
+        whole += pad.allocatable.times(u64::from(cluster.padding()));
+    }
+    used_ppm(used, whole)
+}
+
+fn used_ppm(used: Resources, whole: Resources) -> u64 {
+    let share = |used: u64, whole: u64| {
+        (u128::from(used) * u128::from(PPM) / u128::from(whole.max(1))) as u64
+    };
+    share(used.milli_cores, whole.milli_cores).max(share(used.mib, whole.mib))
+}

@@ -1,0 +1,428 @@
+//! The snapshot: everything a decision depends on, by name, in integers.
+//!
+//! A snapshot is plain data. [`Snapshot::normalise`] puts it into its one canonical order, so that
+//! two snapshots with the same content are equal, hash alike and solve alike.
+
+use super::units::{Micros, Resources};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A service's namespace and name. Written `namespace/name`, also in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServiceId {
+    /// Kubernetes namespace.
+    pub namespace: String,
+    /// Kubernetes name.
+    pub name: String,
+}
+
+impl ServiceId {
+    /// The service `name` in `namespace`.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for ServiceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl From<ServiceId> for String {
+    fn from(id: ServiceId) -> String {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for ServiceId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((namespace, name)) => Ok(ServiceId::new(namespace, name)),
+            None => Err(format!("`{text}` is not namespace/name")),
+        }
+    }
+}
+
+/// All input of one decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Capacity that may be bought, per pool.
+    pub pools: Vec<Pool>,
+    /// Machine templates.
+    pub node_classes: Vec<NodeClass>,
+    /// Rules over services.
+    pub policies: Vec<Policy>,
+    /// What is to be placed.
+    pub services: Vec<Service>,
+    /// What exists or was decided before, with what runs on it.
+    pub clusters: Vec<Cluster>,
+    /// Services that people fixed to a cluster.
+    pub pins: Vec<Pin>,
+    /// Round trips between regions, set by the platform team; symmetric.
+    pub region_latencies: Vec<RegionLatency>,
+    /// Cluster names that are taken, such as those of clusters still being deleted.
+    pub reserved_names: BTreeSet<String>,
+}
+
+/// Capacity, prices and budget in one place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Unique name.
+    pub name: String,
+    /// Provider, such as `aws`.
+    pub provider: String,
+    /// The `region` label, else the provider's region.
+    pub region: String,
+    /// The `zone` label, if any.
+    pub zone: Option<String>,
+    /// Labels for selectors and compliance; a list-valued label holds several values.
+    pub labels: BTreeMap<String, BTreeSet<String>>,
+    /// Upper limits over all clusters of the pool.
+    pub caps: Caps,
+    /// Most micro-dollars a month, if limited.
+    pub monthly_budget: Option<Micros>,
+    /// Node classes that the pool sells, with their price here.
+    pub offers: Vec<Offer>,
+    /// Why nothing new may be placed here, if so.
+    pub closed: Option<String>,
+}
+
+/// Upper limits of a pool; `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caps {
+    /// Nodes, control planes included.
+    pub max_nodes: Option<u64>,
+    /// Milli-cores of all nodes.
+    pub max_milli_cores: Option<u64>,
+    /// MiB of all nodes.
+    pub max_mib: Option<u64>,
+}
+
+/// A node class at a pool's price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Node class name.
+    pub class: String,
+    /// Micro-dollars per hour for one node.
+    pub hourly: Micros,
+}
+
+/// A machine template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeClass {
+    /// Unique name.
+    pub name: String,
+    /// What the machine has; counts against the pool's caps.
+    pub capacity: Resources,
+    /// What the system takes of it before anything is placed.
+    pub reserved: Resources,
+}
+
+impl NodeClass {
+    /// What services can use of one node.
+    pub fn allocatable(&self) -> Resources {
+        self.capacity.saturating_sub(self.reserved)
+    }
+}
+
+/// A label selector; every part must match. Empty matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Selector {
+    /// Labels that must have (or, for lists, contain) this value.
+    pub match_labels: BTreeMap<String, String>,
+    /// Further expressions.
+    pub match_expressions: Vec<Expression>,
+}
+
+/// One expression of a selector.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Expression {
+    /// Label key.
+    pub key: String,
+    /// What is asked of the label.
+    pub operator: Operator,
+    /// Values for `In` and `NotIn`.
+    pub values: BTreeSet<String>,
+}
+
+/// Operator of a selector expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Operator {
+    /// Has one of the values.
+    In,
+    /// Has none of the values (or not the label).
+    NotIn,
+    /// Has the label.
+    Exists,
+    /// Has not the label.
+    DoesNotExist,
+}
+
+/// Rules for the services that a selector matches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Unique name.
+    pub name: String,
+    /// Higher goes first where only one policy can govern.
+    pub priority: i64,
+    /// Services in scope, by their labels.
+    pub selector: Selector,
+    /// Replicas in at least this many regions.
+    pub min_regions: Option<u32>,
+    /// Compliance labels every replica's pool must have.
+    pub compliance: BTreeSet<String>,
+    /// Evenness over domains.
+    pub spread: Vec<Spread>,
+    /// Soft wishes, as money.
+    pub preferences: Vec<Preference>,
+    /// Size rules of clusters made for these services.
+    pub cluster_policy: Option<ClusterPolicy>,
+}
+
+/// Most minus fewest replicas over the eligible domains is at most `max_skew`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Spread {
+    /// What a domain is.
+    pub topology: Topology,
+    /// Largest allowed difference; at least 1.
+    pub max_skew: u32,
+}
+
+/// Kind of domain to spread over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topology {
+    /// A pool's region.
+    Region,
+    /// A pool's zone; a pool without one is a zone of its own.
+    Zone,
+    /// A pool.
+    Pool,
+    /// A cluster.
+    Cluster,
+    /// A provider.
+    Provider,
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Topology::Region => "region",
+            Topology::Zone => "zone",
+            Topology::Pool => "pool",
+            Topology::Cluster => "cluster",
+            Topology::Provider => "provider",
+        })
+    }
+}
+
+/// A weighted wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Preference {
+    /// 1 to 100: percent of a replica's reference price that the worst pool is charged.
+    pub weight: u32,
+    /// What pools are ranked by.
+    pub sort_by: SortBy,
+    /// Whether large values are wanted.
+    pub descending: bool,
+}
+
+/// What a preference ranks pools by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SortBy {
+    /// Price of the replica's share of the cheapest node class that fits.
+    Cost,
+    /// Free share of the pool's caps before this decision.
+    AvailableCapacity,
+}
+
+/// Size rules of clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterPolicy {
+    /// Fewest workers of a cluster.
+    pub min_nodes: u32,
+    /// Most workers of a cluster, if limited.
+    pub max_nodes: Option<u32>,
+    /// Share of `max_nodes` (parts per million) beyond which a new cluster is made rather than this one filled.
+    pub bin_packing_threshold_ppm: Option<u64>,
+    /// Merge clusters whose use of their workers is below this share (parts per million).
+    pub consolidate_below_ppm: Option<u64>,
+    /// Control plane of new clusters.
+    pub control_plane: ControlPlaneRule,
+}
+
+/// How the control plane of a new cluster is chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlPlaneRule {
+    /// Nodes; 0 means hosted, without node and cost.
+    pub replicas: u32,
+    /// Node class; without it, the cheapest with at least 2 cores and 4 GiB.
+    pub class: Option<String>,
+}
+
+impl Default for ControlPlaneRule {
+    fn default() -> Self {
+        Self {
+            replicas: 3,
+            class: None,
+        }
+    }
+}
+
+/// What is to be placed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Namespace and name.
+    pub id: ServiceId,
+    /// Labels, matched by policies.
+    pub labels: BTreeMap<String, String>,
+    /// Higher is placed first when not all fit.
+    pub priority: i64,
+    /// Replicas that must be placed.
+    pub replicas: u32,
+    /// Size of one replica.
+    pub size: Resources,
+    /// Pools where it can run.
+    pub pools: Selector,
+    /// Regions or pools, each with at least one replica, in the order written.
+    pub required_regions: Vec<String>,
+    /// Compliance labels of its own.
+    pub compliance: BTreeSet<String>,
+    /// Whether replicas must be on different nodes.
+    pub one_per_node: bool,
+    /// Latency limits to other services.
+    pub latency: Vec<LatencyBound>,
+}
+
+/// Every replica has a replica of `dependency` within `max_ms`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LatencyBound {
+    /// The service depended upon.
+    pub dependency: ServiceId,
+    /// Round trip, milliseconds.
+    pub max_ms: u32,
+}
+
+/// Round trip between two regions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RegionLatency {
+    /// One region.
+    pub from: String,
+    /// The other.
+    pub to: String,
+    /// Milliseconds.
+    pub ms: u32,
+}
+
+/// Who made a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Origin {
+    /// The scheduler, for services governed by this policy's cluster rules (or none).
+    Scheduler {
+        /// Policy whose cluster rules it follows.
+        policy: Option<String>,
+    },
+    /// A person or git: used, never deleted.
+    Declared {
+        /// Fewest and most workers between which the scheduler may resize it; fixed without.
+        resize: Option<(u32, u32)>,
+    },
+}
+
+/// A cluster with what is on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Unique name.
+    pub name: String,
+    /// The pool it is in.
+    pub pool: String,
+    /// Who made it.
+    pub origin: Origin,
+    /// Class and number of control-plane nodes; none when hosted.
+    pub control_plane: Option<(String, u32)>,
+    /// Workers, equal ones grouped.
+    pub workers: Vec<NodeGroup>,
+}
+
+/// Equal nodes with equal content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NodeGroup {
+    /// Node class.
+    pub class: String,
+    /// Number of such nodes.
+    pub count: u32,
+    /// Replicas of each service on each of these nodes.
+    pub services: BTreeMap<ServiceId, u32>,
+}
+
+/// A person's decision: this service on that cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pin {
+    /// The service.
+    pub service: ServiceId,
+    /// The cluster.
+    pub cluster: String,
+    /// How many replicas; all of them without.
+    pub replicas: Option<u32>,
+}
+
+impl Snapshot {
+    /// Puts every list whose order means nothing into its canonical order.
+    pub fn normalise(&mut self) {
+        self.pools.sort_by(|a, b| a.name.cmp(&b.name));
+        for pool in &mut self.pools {
+            pool.offers.sort_by(|a, b| a.class.cmp(&b.class));
+        }
+        self.node_classes.sort_by(|a, b| a.name.cmp(&b.name));
+        self.policies.sort_by(|a, b| {
+            b.priority
+                .cmp(&a.priority)
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        for policy in &mut self.policies {
+            policy.spread.sort();
+            policy.selector.match_expressions.sort();
+        }
+        self.services.sort_by(|a, b| a.id.cmp(&b.id));
+        for service in &mut self.services {
+            service.pools.match_expressions.sort();
+            service.latency.sort();
+        }
+        self.clusters.sort_by(|a, b| a.name.cmp(&b.name));
+        for cluster in &mut self.clusters {
+            cluster.workers = merged(std::mem::take(&mut cluster.workers));
+        }
+        self.pins.sort();
+        for pair in &mut self.region_latencies {
+            if pair.to < pair.from {
+                std::mem::swap(&mut pair.from, &mut pair.to);
+            }
+        }
+        self.region_latencies.sort();
+    }
+}
+
+/// Groups equal nodes and puts the groups into order.
+pub(crate) fn merged(groups: Vec<NodeGroup>) -> Vec<NodeGroup> {
+    let mut counts: BTreeMap<(String, BTreeMap<ServiceId, u32>), u32> = BTreeMap::new();
+    for mut group in groups {
+        group.services.retain(|_, n| *n > 0);
+        *counts.entry((group.class, group.services)).or_default() += group.count;
+    }
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|((class, services), count)| NodeGroup {
+            class,
+            count,
+            services,
+        })
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! Putting one replica into one pool: into room that is there, else onto a new node, else into a
+//! new cluster, else into a cluster that is fuller than it would like.
+
+use super::model::Origin;
+use super::naming;
+use super::problem::Offer;
+use super::reason::Why;
+use super::score::cost;
+use super::state::{ClusterState, State};
+use super::units::{Micros, Resources};
+use std::collections::BTreeSet;
+
+/// Which node class is tried first when a node must be bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// The least price per node that fits.
+    Cheapest,
+    /// The least price of the replica's share, the largest of equals.
+    Efficient,
+}
+
+/// Where a replica may go within a pool.
+pub(crate) struct Within<'a> {
+    /// Says whether a cluster, or a new one, will do.
+    pub allowed: &'a dyn Fn(&State<'_>, Option<usize>) -> bool,
+    /// Whether nodes may be bought.
+    pub buy: bool,
+    pub opening: Opening,
+}
+
+/// Puts one replica of `s` into `pool`; returns the cluster, or everything that stood against it.
+/// On error nothing has changed.
+pub(crate) fn place(
+    state: &mut State<'_>,
+    s: usize,
+    pool: usize,
+    within: &Within<'_>,
+) -> Result<usize, Vec<Why>> {
+    state.steps += 1;
+    let open: Vec<usize> = state.by_pool[pool]
+        .iter()
+        .copied()
+        .filter(|&c| accepts(state, c, s) && (within.allowed)(state, Some(c)))
+        .collect();
+    if let Some((c, n)) = best_fit(state, s, &open) {
+        state.put(c, n, s);
+        return Ok(c);
+    }
+    if !within.buy {
+        return Err(Vec::new());
+    }
+    let mut against = BTreeSet::new();
+    let offers = ordered(state, s, pool, within.opening);
+    for &c in &open {
+        let cluster = &state.clusters[c];
+        if cluster.live_nodes() < cluster.soft && grow(state, c, s, &offers, &mut against) {
+            return Ok(c);
+        }
+    }
+    if (within.allowed)(state, None) {
+        match found(state, s, pool, &offers) {
+            Ok(c) => return Ok(c),
+            Err(reasons) => against.extend(reasons),
+        }
+    }
+    for &c in &open {
+        let cluster = &state.clusters[c];
+        let (live, soft, max) = (cluster.live_nodes(), cluster.soft, cluster.max);
+        if live >= soft && live < max && grow(state, c, s, &offers, &mut against) {
+            return Ok(c);
+        }
+        if live >= max {
+            against.insert(full(&state.clusters[c]));
+        }
+    }
+    Err(against.into_iter().collect())
+}
+
+/// Whether a cluster takes a service: one that people made takes all, one that the scheduler made
+/// those under its own rules, and a service fixed to a cluster goes there whatever its rules.
+pub(crate) fn accepts(state: &State<'_>, c: usize, s: usize) -> bool {
+    let cluster = &state.clusters[c];
+    let demand = &state.problem.demands[s];
+    cluster.is_declared()
+        || cluster.policy == demand.governing
+        || demand.pins.contains_key(&cluster.name)
+}
+
+fn full(cluster: &ClusterState) -> Why {
+    match cluster.origin {
+        Origin::Declared { .. } => Why::ClusterFixed {
+            cluster: cluster.name.clone(),
+        },
+        Origin::Scheduler { .. } => Why::ClustersFull {
+            max_nodes: cluster.max,
+        },
+    }
+}
+
+/// The node with the least room left over after taking the replica.
+fn best_fit(state: &State<'_>, s: usize, clusters: &[usize]) -> Option<(usize, usize)> {
+    let service = state.problem.service(s);
+    let mut best: Option<(u64, usize, usize)> = None;
+    for &c in clusters {
+        for (n, node) in state.clusters[c].nodes.iter().enumerate() {
+            if !node.live || !service.size.fits(node.free) {
+                continue;
+            }
+            if service.one_per_node && node.holds(s) {
+                continue;
+            }
+            let left = left_over(node.free - service.size, node.offer.allocatable);
+            if best.is_none_or(|(least, _, _)| left < least) {
+                best = Some((left, c, n));
+            }
+        }
+    }
+    best.map(|(_, c, n)| (c, n))
+}
+
+fn left_over(free: Resources, whole: Resources) -> u64 {
+    free.milli_cores * 1_000_000 / whole.milli_cores.max(1)
+        + free.mib * 1_000_000 / whole.mib.max(1)
+}
+
+fn ordered(state: &State<'_>, s: usize, pool: usize, opening: Opening) -> Vec<Offer> {
+    let size = state.problem.service(s).size;
+    let mut offers: Vec<Offer> = state.problem.pools[pool]
+        .offers
+        .iter()
+        .filter(|o| size.fits(o.allocatable))
+        .cloned()
+        .collect();
+    if opening == Opening::Efficient {
+        let key = |o: &Offer| -> (Micros, Micros) { (cost::share(o, size), -o.hourly) };
+        offers.sort_by_key(|o| (key(o), o.class));
+    }
+    offers
+}
+
+fn grow(
+    state: &mut State<'_>,
+    c: usize,
+    s: usize,
+    offers: &[Offer],
+    against: &mut BTreeSet<Why>,
+) -> bool {
+    let pool = state.clusters[c].pool;
+    for offer in offers {
+        let (mark, before) = (state.mark(), state.usage[pool]);
+        let n = state.open(c, offer);
+        state.put(c, n, s);
+        let broken = state.broken_limits(pool, &before);
+        if broken.is_empty() {
+            return true;
+        }
+        against.extend(broken);
+        state.undo(mark);
+    }
+    false
+}
+
+fn found(
+    state: &mut State<'_>,
+    s: usize,
+    pool: usize,
+    offers: &[Offer],
+) -> Result<usize, BTreeSet<Why>> {
+    let problem = state.problem;
+    let policy = problem.demands[s].governing;
+    let rules = problem.cluster_policy(policy);
+    let control = problem
+        .control_plane(pool, &rules.control_plane)
+        .map_err(|wanted| BTreeSet::from([Why::NoControlPlane { wanted }]))?;
+    if offers.is_empty() {
+        return Err(BTreeSet::new());
+    }
+    let mark = state.mark();
+    let name = {
+        let taken: BTreeSet<&str> = (state.clusters.iter().map(|c| c.name.as_str()))
+            .chain(problem.snapshot.reserved_names.iter().map(String::as_str))
+            .chain(problem.snapshot.clusters.iter().map(|c| c.name.as_str()))
+            .collect();
+        let policy = policy.map(|p| problem.snapshot.policies[p].name.as_str());
+        naming::fresh(&problem.snapshot.pools[pool].name, policy, &taken)
+    };
+    let c = state.found(ClusterState::new(problem, name, pool, policy, control));
+    let mut against = BTreeSet::new();
+    if grow(state, c, s, offers, &mut against) {
+        return Ok(c);
+    }
+    state.undo(mark);
+    Err(against)
+}

@@ -1,0 +1,151 @@
+//! What is there already: the clusters of the snapshot with what is on them, as a state.
+
+use super::constraint::{compliance, selector};
+use super::model::{Cluster, ControlPlaneRule, Origin};
+use super::problem::{Offer, Problem};
+use super::state::{ClusterState, State};
+
+/// The state before the search. What cannot be carried over (a pool or class that is gone, a
+/// service that is gone) is left out.
+pub(crate) fn load<'p>(problem: &'p Problem<'p>) -> State<'p> {
+    let mut state = State::new(problem);
+    for cluster in &problem.snapshot.clusters {
+        load_cluster(&mut state, cluster);
+    }
+    state.commit();
+    for cluster in &mut state.clusters {
+        cluster.touched = false;
+    }
+    state
+}
+
+fn load_cluster(state: &mut State<'_>, cluster: &Cluster) {
+    let problem = state.problem;
+    let Some(pool) = problem.pool(&cluster.pool) else {
+        return;
+    };
+    let policy = match &cluster.origin {
+        Origin::Scheduler { policy } => policy.as_ref().and_then(|name| {
+            problem
+                .snapshot
+                .policies
+                .iter()
+                .position(|p| p.name == *name)
+        }),
+        Origin::Declared { .. } => None,
+    };
+    let control = control_plane(problem, cluster, pool, policy);
+    let mut made = ClusterState::new(problem, cluster.name.clone(), pool, policy, control);
+    made.origin = cluster.origin.clone();
+    made.existed = true;
+    let declared = made.is_declared();
+    if let Origin::Declared { resize } = made.origin {
+        let workers: u32 = cluster.workers.iter().map(|g| g.count).sum();
+        let (min, max) = resize.unwrap_or((workers, workers));
+        (made.min, made.soft, made.max) = (min, max, max);
+        made.pad = made.pad.filter(|_| resize.is_some());
+    }
+    let c = state.found(made);
+    for group in &cluster.workers {
+        let Some(offer) = offer(problem, pool, &group.class, declared) else {
+            continue;
+        };
+        if group.services.is_empty() && !declared {
+            continue;
+        }
+        for _ in 0..group.count {
+            let n = state.open(c, &offer);
+            for (service, &count) in &group.services {
+                let found = problem
+                    .snapshot
+                    .services
+                    .binary_search_by(|s| s.id.cmp(service));
+                if let Ok(s) = found {
+                    hold(state, c, n, s, count);
+                }
+            }
+            if !declared && state.clusters[c].nodes[n].tenants.is_empty() {
+                state.close(c, n);
+            }
+        }
+    }
+}
+
+/// A class as the pool sells it. Machines that people declared are used even where the pool does
+/// not sell their class; their price is not known then, and counts as nothing.
+fn offer(problem: &Problem<'_>, pool: usize, class: &str, declared: bool) -> Option<Offer> {
+    let class = problem.class(class)?;
+    let sold = problem.pools[pool].offer_of(class).cloned();
+    sold.or_else(|| {
+        let node = &problem.snapshot.node_classes[class];
+        declared.then(|| Offer {
+            class,
+            hourly: 0,
+            capacity: node.capacity,
+            allocatable: node.allocatable(),
+        })
+    })
+}
+
+/// Puts back what fits; a service that has grown since is placed anew.
+fn hold(state: &mut State<'_>, c: usize, n: usize, s: usize, count: u32) {
+    let service = state.problem.service(s);
+    for held in 0..count {
+        let node = &state.clusters[c].nodes[n];
+        let fits = service.size.fits(node.free) && !(service.one_per_node && held > 0);
+        if fits {
+            state.put(c, n, s);
+        }
+    }
+}
+
+fn control_plane(
+    problem: &Problem<'_>,
+    cluster: &Cluster,
+    pool: usize,
+    policy: Option<usize>,
+) -> Option<(Offer, u32)> {
+    let existing = cluster.control_plane.as_ref().and_then(|(class, n)| {
+        let class = problem.class(class)?;
+        let offer = problem.pools[pool].offer_of(class)?;
+        Some((offer.clone(), *n))
+    });
+    let rule = &problem.cluster_policy(policy).control_plane;
+    if matches!(cluster.origin, Origin::Declared { .. }) {
+        return existing;
+    }
+    let unchanged = existing.as_ref().is_some_and(|(offer, n)| {
+        let name = &problem.snapshot.node_classes[offer.class].name;
+        *n == rule.replicas && rule.class.as_ref().is_none_or(|class| class == name)
+    });
+    if unchanged {
+        return existing;
+    }
+    let rule = ControlPlaneRule {
+        replicas: rule.replicas,
+        class: rule.class.clone(),
+    };
+    match problem.control_plane(pool, &rule) {
+        Ok(chosen) => chosen,
+        Err(_) => existing,
+    }
+}
+
+/// Takes off what may not be where it is: replicas in pools that no longer pass selector or
+/// compliance. The rest of such a service may stay.
+pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
+    let problem = state.problem;
+    let misplaced: Vec<usize> = state
+        .places(s)
+        .keys()
+        .filter(|place| {
+            let pool = &problem.snapshot.pools[place.pool];
+            !selector::matches_pool(&problem.service(s).pools, pool)
+                || !compliance::holds(&problem.demands[s].compliance, pool)
+        })
+        .map(|place| place.cluster)
+        .collect();
+    for c in misplaced {
+        while state.take_one(s, c) {}
+    }
+}

@@ -1,0 +1,182 @@
+//! The decision: clusters with their nodes and what is on each, and an outcome for each service.
+
+use super::model::{Cluster, NodeGroup, ServiceId};
+use super::reason::{Reason, Why};
+use super::units::Micros;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the search; a replay needs the same one.
+pub const SOLVER_VERSION: &str = "1";
+
+/// The outcome of solving one snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Solution {
+    /// All clusters that exist afterwards, and those to be deleted; by name.
+    pub clusters: Vec<ClusterDecision>,
+    /// One outcome for each service, by namespace and name.
+    pub outcomes: Vec<Outcome>,
+    /// Cost of all nodes, micro-dollars per hour.
+    pub hourly: Micros,
+    /// `hourly` plus preferences as money.
+    pub objective: Micros,
+}
+
+/// A cluster and what is to be done with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterDecision {
+    /// The cluster as it is to be; a deleted one has no nodes.
+    pub cluster: Cluster,
+    /// What is to be done.
+    pub action: ClusterAction,
+}
+
+/// What is to be done with a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterAction {
+    /// Make it.
+    Create,
+    /// Its nodes change.
+    Resize,
+    /// Its nodes stay; what is on them may change.
+    Keep,
+    /// Remove it.
+    Delete,
+}
+
+/// What became of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Placed, newly or anew.
+    Placed,
+    /// As it was.
+    Unchanged,
+    /// Handed to the parent cell.
+    Escalated,
+    /// Cannot have what it must; keeps what it had.
+    Unschedulable,
+}
+
+/// Outcome of one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The service.
+    pub service: ServiceId,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why it could not be placed; empty otherwise.
+    pub reasons: Vec<Reason>,
+    /// Constraints that could not be enforced, and why.
+    pub unenforced: Vec<Unenforced>,
+}
+
+/// A constraint that was not enforced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Unenforced {
+    /// The dependency of a latency limit is not known here.
+    UnknownDependency {
+        /// The dependency.
+        dependency: ServiceId,
+    },
+}
+
+impl std::fmt::Display for Unenforced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unenforced::UnknownDependency { dependency } => write!(
+                f,
+                "latency to {} is not enforced: no LatticeService {dependency} is known",
+                dependency.name
+            ),
+        }
+    }
+}
+
+/// Replicas of a service on one node class of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Placement {
+    /// The pool.
+    pub pool: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The node class.
+    pub class: String,
+    /// How many.
+    pub replicas: u32,
+}
+
+impl Solution {
+    /// Where every service's replicas are, in the order pool, cluster, class.
+    pub fn placements(&self) -> BTreeMap<ServiceId, Vec<Placement>> {
+        placements(self.live().map(|d| &d.cluster))
+    }
+
+    /// The clusters that exist afterwards.
+    pub fn live(&self) -> impl Iterator<Item = &ClusterDecision> {
+        self.clusters
+            .iter()
+            .filter(|d| d.action != ClusterAction::Delete)
+    }
+
+    /// The outcome of one service.
+    pub fn outcome(&self, service: &ServiceId) -> Option<&Outcome> {
+        self.outcomes
+            .binary_search_by(|o| o.service.cmp(service))
+            .ok()
+            .map(|i| &self.outcomes[i])
+    }
+}
+
+/// Where every service's replicas are in these clusters.
+pub fn placements<'a>(
+    clusters: impl Iterator<Item = &'a Cluster>,
+) -> BTreeMap<ServiceId, Vec<Placement>> {
+    let mut found: BTreeMap<&ServiceId, BTreeMap<(&str, &str, &str), u32>> = BTreeMap::new();
+    for cluster in clusters {
+        for NodeGroup {
+            class,
+            count,
+            services,
+        } in &cluster.workers
+        {
+            for (service, n) in services {
+                *found
+                    .entry(service)
+                    .or_default()
+                    .entry((&cluster.pool, &cluster.name, class))
+                    .or_default() += n * count;
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|(service, places)| {
+            let list = places
+                .into_iter()
+                .map(|((pool, cluster, class), replicas)| Placement {
+                    pool: pool.to_owned(),
+                    cluster: cluster.to_owned(),
+                    class: class.to_owned(),
+                    replicas,
+                })
+                .collect();
+            (service.clone(), list)
+        })
+        .collect()
+}
+
+impl Reason {
+    /// A reason about a pool.
+    pub fn of_pool(pool: &str, why: Why) -> Self {
+        Reason {
+            pool: Some(pool.to_owned()),
+            why,
+        }
+    }
+
+    /// A reason about the service as a whole.
+    pub fn of_service(why: Why) -> Self {
+        Reason { pool: None, why }
+    }
+}

@@ -1,0 +1,435 @@
+//! The fleet during the search: clusters with nodes and their tenants, what each pool uses, and a
+//! log by which any change can be taken back.
+
+use super::constraint::{budget, caps, cluster_size};
+use super::model::Origin;
+use super::problem::{Offer, Problem};
+use super::reason::Why;
+use super::topology::Place;
+use super::units::{Micros, Resources};
+use std::collections::BTreeMap;
+
+/// What a pool's clusters use, control planes included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub nodes: u64,
+    pub size: Resources,
+    pub hourly: Micros,
+}
+
+impl Usage {
+    fn add(&mut self, other: Usage) {
+        self.nodes += other.nodes;
+        self.size += other.size;
+        self.hourly += other.hourly;
+    }
+
+    fn remove(&mut self, other: Usage) {
+        self.nodes -= other.nodes;
+        self.size -= other.size;
+        self.hourly -= other.hourly;
+    }
+
+    fn of(offer: &Offer, n: u64) -> Usage {
+        Usage {
+            nodes: n,
+            size: offer.capacity.times(n),
+            hourly: offer.hourly * n as i64,
+        }
+    }
+}
+
+/// A worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub offer: Offer,
+    pub free: Resources,
+    /// Replicas by service, in the order of services.
+    pub tenants: Vec<(usize, u32)>,
+    pub live: bool,
+}
+
+impl Node {
+    pub fn holds(&self, s: usize) -> bool {
+        self.tenants.binary_search_by_key(&s, |t| t.0).is_ok()
+    }
+
+    pub fn used(&self) -> Resources {
+        self.offer.allocatable - self.free
+    }
+}
+
+/// A cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct ClusterState {
+    pub name: String,
+    pub pool: usize,
+    pub origin: Origin,
+    /// The policy whose cluster rules it follows, for those the scheduler made.
+    pub policy: Option<usize>,
+    pub control: Option<(Offer, u32)>,
+    pub nodes: Vec<Node>,
+    pub min: u32,
+    pub soft: u32,
+    pub max: u32,
+    /// What fills a cluster up to its fewest workers.
+    pub pad: Option<Offer>,
+    /// It was there before this solve.
+    pub existed: bool,
+    /// Something on it changed in this solve.
+    pub touched: bool,
+    live: u32,
+    replicas: u32,
+    workers: Usage,
+}
+
+impl ClusterState {
+    pub fn is_declared(&self) -> bool {
+        matches!(self.origin, Origin::Declared { .. })
+    }
+
+    /// Nodes that are there, padding not counted.
+    pub fn live_nodes(&self) -> u32 {
+        self.live
+    }
+
+    /// Replicas on it.
+    pub fn replicas(&self) -> u32 {
+        self.replicas
+    }
+
+    /// An auto cluster without replicas is as good as not there.
+    pub fn is_wanted(&self) -> bool {
+        self.is_declared() || self.replicas > 0
+    }
+
+    /// Workers to add so that the cluster has its fewest.
+    pub fn padding(&self) -> u32 {
+        match self.is_wanted() {
+            true => self.min.saturating_sub(self.live),
+            false => 0,
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        if self.is_wanted() {
+            usage = self.workers;
+            if let Some(pad) = &self.pad {
+                usage.add(Usage::of(pad, u64::from(self.padding())));
+            }
+            if let Some((offer, n)) = &self.control {
+                usage.add(Usage::of(offer, u64::from(*n)));
+            }
+        }
+        usage
+    }
+}
+
+/// One change, as it is undone.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Found,
+    Opened { c: usize },
+    Closed { c: usize, n: usize },
+    Put { c: usize, n: usize, s: usize },
+    Taken { c: usize, n: usize, s: usize },
+}
+
+impl Change {
+    fn cluster(self) -> Option<usize> {
+        match self {
+            Change::Found => None,
+            Change::Opened { c } => Some(c),
+            Change::Closed { c, .. } | Change::Put { c, .. } | Change::Taken { c, .. } => Some(c),
+        }
+    }
+}
+
+/// The fleet during the search.
+#[derive(Clone)]
+pub(crate) struct State<'p> {
+    pub problem: &'p Problem<'p>,
+    pub clusters: Vec<ClusterState>,
+    pub by_pool: Vec<Vec<usize>>,
+    pub usage: Vec<Usage>,
+    /// Steps taken so far; the search is bounded by them, never by time.
+    pub steps: u64,
+    places: Vec<BTreeMap<Place, u32>>,
+    /// Each change, and whether its cluster had been touched before it.
+    log: Vec<(Change, bool)>,
+}
+
+impl<'p> State<'p> {
+    /// An empty fleet.
+    pub fn new(problem: &'p Problem<'p>) -> Self {
+        State {
+            problem,
+            clusters: Vec::new(),
+            by_pool: vec![Vec::new(); problem.pools.len()],
+            usage: vec![Usage::default(); problem.pools.len()],
+            steps: 0,
+            places: vec![BTreeMap::new(); problem.snapshot.services.len()],
+            log: Vec::new(),
+        }
+    }
+
+    /// Where a service's replicas are.
+    pub fn places(&self, s: usize) -> &BTreeMap<Place, u32> {
+        &self.places[s]
+    }
+
+    pub fn replicas(&self, s: usize) -> u32 {
+        self.places[s].values().sum()
+    }
+
+    pub fn replicas_in(&self, s: usize, c: usize) -> u32 {
+        let place = Place {
+            pool: self.clusters[c].pool,
+            cluster: c,
+        };
+        self.places[s].get(&place).copied().unwrap_or(0)
+    }
+
+    pub fn cluster_named(&self, name: &str) -> Option<usize> {
+        self.clusters.iter().position(|c| c.name == name)
+    }
+
+    /// Cost of all nodes.
+    pub fn hourly(&self) -> Micros {
+        self.usage.iter().map(|u| u.hourly).sum()
+    }
+
+    /// What the preferences charge for where a service is.
+    pub fn penalty(&self, s: usize) -> Micros {
+        self.places[s]
+            .iter()
+            .map(|(place, n)| self.problem.penalty(s, place.pool) * i64::from(*n))
+            .sum()
+    }
+
+    /// A point to return to.
+    pub fn mark(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Takes back everything since `mark`.
+    pub fn undo(&mut self, mark: usize) {
+        while self.log.len() > mark {
+            let Some((change, touched)) = self.log.pop() else {
+                return;
+            };
+            match change {
+                Change::Found => {
+                    if let Some(cluster) = self.clusters.pop() {
+                        self.by_pool[cluster.pool].pop();
+                    }
+                }
+                Change::Opened { c } => self.alter(c, |cluster| {
+                    if let Some(node) = cluster.nodes.pop() {
+                        cluster.live -= 1;
+                        cluster.workers.remove(Usage::of(&node.offer, 1));
+                    }
+                }),
+                Change::Closed { c, n } => self.set_live(c, n, true),
+                Change::Put { c, n, s } => self.shift(c, n, s, false),
+                Change::Taken { c, n, s } => self.shift(c, n, s, true),
+            }
+            if let Some(cluster) = change.cluster() {
+                self.clusters[cluster].touched = touched;
+            }
+        }
+    }
+
+    /// Forgets how to go back before now.
+    pub fn commit(&mut self) {
+        self.log.clear();
+    }
+
+    /// Adds a cluster that is there already or is to be made.
+    pub fn found(&mut self, cluster: ClusterState) -> usize {
+        let c = self.clusters.len();
+        self.by_pool[cluster.pool].push(c);
+        self.usage[cluster.pool].add(cluster.usage());
+        self.clusters.push(cluster);
+        self.log.push((Change::Found, false));
+        c
+    }
+
+    /// Adds an empty worker.
+    pub fn open(&mut self, c: usize, offer: &Offer) -> usize {
+        self.record(Change::Opened { c });
+        self.alter(c, |cluster| {
+            cluster.live += 1;
+            cluster.touched = true;
+            cluster.workers.add(Usage::of(offer, 1));
+            cluster.nodes.push(Node {
+                offer: offer.clone(),
+                free: offer.allocatable,
+                tenants: Vec::new(),
+                live: true,
+            });
+        });
+        self.clusters[c].nodes.len() - 1
+    }
+
+    /// Removes an empty worker.
+    pub fn close(&mut self, c: usize, n: usize) {
+        self.record(Change::Closed { c, n });
+        self.set_live(c, n, false);
+    }
+
+    /// Puts one replica onto a node.
+    pub fn put(&mut self, c: usize, n: usize, s: usize) {
+        self.record(Change::Put { c, n, s });
+        self.shift(c, n, s, true);
+    }
+
+    /// Takes one replica off a node.
+    pub fn take(&mut self, c: usize, n: usize, s: usize) {
+        self.record(Change::Taken { c, n, s });
+        self.shift(c, n, s, false);
+    }
+
+    /// Takes one replica of a service out of a cluster, from its least used node, and closes the
+    /// node if that empties it and the cluster may shrink.
+    pub fn take_one(&mut self, s: usize, c: usize) -> bool {
+        let cluster = &self.clusters[c];
+        let emptiest = (0..cluster.nodes.len())
+            .filter(|&n| cluster.nodes[n].live && cluster.nodes[n].holds(s))
+            .min_by_key(|&n| (cluster.nodes[n].used(), n));
+        let Some(n) = emptiest else { return false };
+        self.take(c, n, s);
+        self.close_if_empty(c, n);
+        true
+    }
+
+    /// Closes a node without tenants, where the cluster may shrink.
+    pub fn close_if_empty(&mut self, c: usize, n: usize) {
+        let cluster = &self.clusters[c];
+        let may_shrink = match &cluster.origin {
+            Origin::Scheduler { .. } => true,
+            Origin::Declared { resize } => resize.is_some_and(|(min, _)| cluster.live > min),
+        };
+        if cluster.nodes[n].live && cluster.nodes[n].tenants.is_empty() && may_shrink {
+            self.close(c, n);
+        }
+    }
+
+    /// Takes all replicas of a service off the fleet.
+    pub fn take_all(&mut self, s: usize) {
+        let clusters: Vec<usize> = self.places[s].keys().map(|place| place.cluster).collect();
+        for c in clusters {
+            while self.take_one(s, c) {}
+        }
+    }
+
+    /// Everything that a pool's limits say against its use growing from `before` to what it is.
+    pub fn broken_limits(&self, pool: usize, before: &Usage) -> Vec<Why> {
+        let spec = &self.problem.snapshot.pools[pool];
+        let after = &self.usage[pool];
+        let mut broken = caps::check(&spec.caps, before, after);
+        broken.extend(budget::check(spec, before, after));
+        broken
+    }
+
+    fn record(&mut self, change: Change) {
+        let touched = change.cluster().is_some_and(|c| self.clusters[c].touched);
+        self.log.push((change, touched));
+    }
+
+    fn alter(&mut self, c: usize, change: impl FnOnce(&mut ClusterState)) {
+        let cluster = &mut self.clusters[c];
+        let usage = &mut self.usage[cluster.pool];
+        usage.remove(cluster.usage());
+        change(cluster);
+        usage.add(cluster.usage());
+    }
+
+    fn set_live(&mut self, c: usize, n: usize, live: bool) {
+        self.alter(c, |cluster| {
+            cluster.touched = true;
+            let node = &mut cluster.nodes[n];
+            node.live = live;
+            let usage = Usage::of(&node.offer, 1);
+            if live {
+                cluster.live += 1;
+                cluster.workers.add(usage);
+            } else {
+                cluster.live -= 1;
+                cluster.workers.remove(usage);
+            }
+        });
+    }
+
+    fn shift(&mut self, c: usize, n: usize, s: usize, add: bool) {
+        let size = self.problem.service(s).size;
+        let mut place = Place {
+            pool: 0,
+            cluster: c,
+        };
+        self.alter(c, |cluster| {
+            place.pool = cluster.pool;
+            cluster.touched = true;
+            let node = &mut cluster.nodes[n];
+            let at = node.tenants.binary_search_by_key(&s, |t| t.0);
+            match (add, at) {
+                (true, Ok(i)) => node.tenants[i].1 += 1,
+                (true, Err(i)) => node.tenants.insert(i, (s, 1)),
+                (false, Ok(i)) if node.tenants[i].1 > 1 => node.tenants[i].1 -= 1,
+                (false, Ok(i)) => {
+                    node.tenants.remove(i);
+                }
+                (false, Err(_)) => return,
+            }
+            if add {
+                node.free -= size;
+                cluster.replicas += 1;
+            } else {
+                node.free += size;
+                cluster.replicas -= 1;
+            }
+        });
+        let places = &mut self.places[s];
+        if add {
+            *places.entry(place).or_insert(0) += 1;
+        } else if let Some(n) = places.get_mut(&place) {
+            *n -= 1;
+            if *n == 0 {
+                places.remove(&place);
+            }
+        }
+    }
+}
+
+impl ClusterState {
+    /// A cluster without workers that follows a policy's rules (or none).
+    pub fn new(
+        problem: &Problem<'_>,
+        name: String,
+        pool: usize,
+        policy: Option<usize>,
+        control: Option<(Offer, u32)>,
+    ) -> Self {
+        let rules = problem.cluster_policy(policy);
+        ClusterState {
+            name,
+            pool,
+            origin: Origin::Scheduler {
+                policy: policy.map(|p| problem.snapshot.policies[p].name.clone()),
+            },
+            policy,
+            control,
+            nodes: Vec::new(),
+            min: rules.min_nodes,
+            soft: cluster_size::soft_limit(rules),
+            max: cluster_size::hard_limit(rules),
+            pad: problem.pools[pool].offers.first().cloned(),
+            existed: false,
+            touched: false,
+            live: 0,
+            replicas: 0,
+            workers: Usage::default(),
+        }
+    }
+}
