@@ -191,7 +191,10 @@ pub struct ClusterPolicy {
     pub max_nodes: Option<u32>,
     /// Share of a cluster in use beyond which a new cluster is made instead. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.000001, max = 1))]
+    #[schemars(
+        range(min = 0, max = 1),
+        extend("x-kubernetes-validations" = [{"rule": "self > 0.0", "message": "must be above 0"}])
+    )]
     pub bin_packing_threshold: Option<Ratio>,
     /// Merging of clusters that are little used.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -132,7 +132,10 @@ pub struct PoolBudget {
     pub currency: String,
     /// Share of the budget at which a warning is raised.
     #[serde(default = "default_alert_threshold")]
-    #[schemars(range(min = 0.000001, max = 1))]
+    #[schemars(
+        range(min = 0, max = 1),
+        extend("x-kubernetes-validations" = [{"rule": "self > 0.0", "message": "must be above 0"}])
+    )]
     pub alert_threshold: Ratio,
 }
 

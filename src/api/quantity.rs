@@ -138,7 +138,13 @@ fn plain_value(text: &str) -> Option<Decimal> {
     if text.len() > 32 || digits.is_empty() {
         return None;
     }
-    let factor = ParsedQuantity::try_from(format!("1{suffix}").as_str()).ok()?;
+    // The parser takes an `E` after digits for the start of an exponent.
+    let one = match suffix {
+        "E" => "1000P".to_owned(),
+        "Ei" => "1024Pi".to_owned(),
+        _ => format!("1{suffix}"),
+    };
+    let factor = ParsedQuantity::try_from(one.as_str()).ok()?;
     let number = Decimal::from_str_exact(digits.strip_prefix('+').unwrap_or(digits))
         .or_else(|_| Decimal::from_scientific(digits))
         .ok()?;

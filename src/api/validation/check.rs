@@ -62,11 +62,9 @@ fn check_object(
     trail: &Trail<'_>,
     found: &mut Vec<Violation>,
 ) {
-    for name in node
-        .required
-        .iter()
-        .filter(|name| !object.contains_key(*name))
-    {
+    // The API server drops a null before it looks at anything else.
+    let is_missing = |name: &&String| object.get(*name).is_none_or(Value::is_null);
+    for name in node.required.iter().filter(is_missing) {
         found.push(trail.violation(format!("`{name}` is missing")));
     }
     check_size(
@@ -79,6 +77,7 @@ fn check_object(
     for (name, value) in object {
         let trail = Trail::Key(trail, name);
         match node.property(name) {
+            Some(_) if value.is_null() => {}
             Some(property) => check(property, value, &trail, found),
             None if node.open => {}
             None => {

@@ -1,4 +1,5 @@
-//! Defaults of a schema, filled in as the API server does: outermost first, then within what was filled in.
+//! Defaults of a schema, filled in as the API server does: nulls are dropped, then defaults are filled in from
+//! the outside inwards.
 
 use serde_json::Value;
 
@@ -8,6 +9,7 @@ use super::node::Node;
 pub(super) fn fill(node: &Node, value: &mut Value) {
     match value {
         Value::Object(object) => {
+            object.retain(|name, value| !value.is_null() || node.property(name).is_none());
             for (name, property) in &node.properties {
                 if let Some(default) = property
                     .default

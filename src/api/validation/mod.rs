@@ -91,13 +91,14 @@ fn check_body(node: &Node, document: &Value, found: &mut Vec<Violation>) {
     for name in node
         .required
         .iter()
-        .filter(|name| document.get(name.as_str()).is_none())
+        .filter(|name| document.get(name.as_str()).is_none_or(Value::is_null))
     {
         found.push(root.violation(format!("`{name}` is missing")));
     }
     for (name, value) in document.as_object().into_iter().flatten() {
         let trail = Trail::Key(&root, name);
         match node.properties.get(name) {
+            Some(_) if value.is_null() => {}
             Some(part) => check::check(part, value, &trail, found),
             None if matches!(name.as_str(), "apiVersion" | "kind" | "metadata") => {}
             None => {

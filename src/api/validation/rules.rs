@@ -90,12 +90,12 @@ fn typed(node: &Node, value: &Value) -> cel::Value {
             let filled = node
                 .properties
                 .iter()
-                .filter(|(name, _)| !object.contains_key(*name));
+                .filter(|(name, _)| object.get(*name).is_none_or(Value::is_null));
             let filled =
                 filled.filter_map(|(name, node)| Some((name, node, node.default.as_ref()?)));
             let known = given
                 .chain(filled)
-                .filter(|(_, node, _)| node.type_ != Type::Any);
+                .filter(|(_, node, value)| node.type_ != Type::Any && !value.is_null());
             let map: HashMap<Key, cel::Value> = known
                 .map(|(name, node, value)| {
                     (Key::String(Arc::new(name.clone())), typed(node, value))
