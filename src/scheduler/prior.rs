@@ -1,4 +1,4 @@
-//! What is there already: the clusters of the snapshot with what is on them, as a state.
+//! What is there already: clusters with what is on them, as a state.
 
 use super::constraint::{compliance, selector};
 use super::model::{Cluster, ControlPlaneRule, Origin};
@@ -7,9 +7,9 @@ use super::state::{ClusterState, State};
 
 /// The state before the search. What cannot be carried over (a pool or class that is gone, a
 /// service that is gone) is left out.
-pub(crate) fn load<'p>(problem: &'p Problem<'p>) -> State<'p> {
+pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[Cluster]) -> State<'p> {
     let mut state = State::new(problem);
-    for cluster in &problem.snapshot.clusters {
+    for cluster in clusters {
         load_cluster(&mut state, cluster);
     }
     state.commit();

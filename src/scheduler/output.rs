@@ -1,0 +1,131 @@
+//! From the final state of the search to the decision as others read it.
+
+use super::explain;
+use super::model::{Cluster, NodeGroup, Origin, Snapshot, merged};
+use super::solution::{ClusterAction, ClusterDecision, Outcome, Unenforced, Verdict};
+use super::state::{ClusterState, State};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The clusters that a state holds.
+pub(crate) fn live(state: &State<'_>) -> Vec<Cluster> {
+    let mut clusters: Vec<Cluster> = state
+        .clusters
+        .iter()
+        .filter(|c| c.is_wanted())
+        .map(|c| cluster(state, c))
+        .collect();
+    clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    clusters
+}
+
+/// What became of a service.
+pub(crate) fn outcome(state: &mut State<'_>, s: usize, verdict: Verdict) -> Outcome {
+    let service = state.problem.service(s);
+    let known = &state.problem.snapshot.services;
+    let unenforced = service
+        .latency
+        .iter()
+        .filter(|bound| {
+            known
+                .binary_search_by(|s| s.id.cmp(&bound.dependency))
+                .is_err()
+        })
+        .map(|bound| Unenforced::UnknownDependency {
+            dependency: bound.dependency.clone(),
+        })
+        .collect();
+    let reasons = match verdict {
+        Verdict::Unschedulable => explain::unschedulable(state, s),
+        _ => Vec::new(),
+    };
+    Outcome {
+        service: service.id.clone(),
+        verdict,
+        reasons,
+        unenforced,
+    }
+}
+
+/// What is to be done with each cluster, compared with the snapshot.
+pub(crate) fn decisions(snapshot: &Snapshot, clusters: Vec<Cluster>) -> Vec<ClusterDecision> {
+    let mut decisions: Vec<ClusterDecision> = clusters
+        .into_iter()
+        .map(|cluster| {
+            let old = snapshot
+                .clusters
+                .binary_search_by(|old| old.name.cmp(&cluster.name));
+            let action = match old {
+                Err(_) => ClusterAction::Create,
+                Ok(i) if machines(&snapshot.clusters[i]) == machines(&cluster) => {
+                    ClusterAction::Keep
+                }
+                Ok(_) => ClusterAction::Resize,
+            };
+            ClusterDecision { cluster, action }
+        })
+        .collect();
+    let named: BTreeSet<String> = decisions.iter().map(|d| d.cluster.name.clone()).collect();
+    for gone in snapshot
+        .clusters
+        .iter()
+        .filter(|c| !named.contains(&c.name))
+    {
+        // A cluster that people declared in a pool that is not known is left alone.
+        if matches!(gone.origin, Origin::Scheduler { .. }) {
+            decisions.push(ClusterDecision {
+                cluster: Cluster {
+                    control_plane: None,
+                    workers: Vec::new(),
+                    ..gone.clone()
+                },
+                action: ClusterAction::Delete,
+            });
+        }
+    }
+    decisions.sort_by(|a, b| a.cluster.name.cmp(&b.cluster.name));
+    decisions
+}
+
+fn cluster(state: &State<'_>, c: &ClusterState) -> Cluster {
+    let snapshot = state.problem.snapshot;
+    let class_name = |class: usize| snapshot.node_classes[class].name.clone();
+    let mut groups: Vec<NodeGroup> = c
+        .nodes
+        .iter()
+        .filter(|node| node.live)
+        .map(|node| NodeGroup {
+            class: class_name(node.offer.class),
+            count: 1,
+            services: node
+                .tenants
+                .iter()
+                .map(|(s, n)| (state.problem.service(*s).id.clone(), *n))
+                .collect(),
+        })
+        .collect();
+    if let Some(pad) = c.pad.as_ref().filter(|_| c.padding() > 0) {
+        groups.push(NodeGroup {
+            class: class_name(pad.class),
+            count: c.padding(),
+            services: BTreeMap::new(),
+        });
+    }
+    Cluster {
+        name: c.name.clone(),
+        pool: snapshot.pools[c.pool].name.clone(),
+        origin: c.origin.clone(),
+        control_plane: c
+            .control
+            .as_ref()
+            .map(|(offer, n)| (class_name(offer.class), *n)),
+        workers: merged(groups),
+    }
+}
+
+fn machines(cluster: &Cluster) -> (BTreeMap<&str, u32>, Option<&(String, u32)>) {
+    let mut workers = BTreeMap::new();
+    for group in &cluster.workers {
+        *workers.entry(group.class.as_str()).or_default() += group.count;
+    }
+    (workers, cluster.control_plane.as_ref())
+}

@@ -1,0 +1,190 @@
+//! One pass over a fleet: mend what is wrong, place what is missing, improve what was touched.
+
+use super::assign::{self, Pricing, Search};
+use super::component;
+use super::constraint::{self, latency};
+use super::improve;
+use super::pack::Opening;
+use super::prior;
+use super::problem::Problem;
+use super::state::{State, Usage};
+use super::units::Micros;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// Replica-and-pool pairs up to which pools are compared by what they really add to the bill.
+const MARGINAL_LIMIT: usize = 60_000;
+/// Rounds in which services that later placements disturbed are placed anew.
+const MEND_ROUNDS: usize = 3;
+
+/// The ways to search a fleet of this size.
+pub(crate) fn searches(problem: &Problem<'_>) -> Vec<Search> {
+    let replicas: usize = problem
+        .snapshot
+        .services
+        .iter()
+        .map(|s| s.replicas as usize)
+        .sum();
+    let pairs = replicas.saturating_mul(problem.pools.len());
+    let mut ways = Vec::new();
+    for pricing in [Pricing::Marginal, Pricing::Share] {
+        for opening in [Opening::Cheapest, Opening::Efficient] {
+            if pricing == Pricing::Share || pairs <= MARGINAL_LIMIT {
+                ways.push(Search { pricing, opening });
+            }
+        }
+    }
+    ways
+}
+
+/// Searches one way; returns the services that have no place.
+pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) -> BTreeSet<usize> {
+    let mut unplaced = BTreeSet::new();
+    relieve_full_pools(state, search);
+    let mut order: Vec<&Vec<usize>> = groups.iter().collect();
+    order.sort_by_cached_key(|members| urgency(state.problem, members));
+    for members in &order {
+        place_group(state, members, search, &mut unplaced);
+    }
+    for _ in 0..MEND_ROUNDS {
+        let mut mended = false;
+        for members in &order {
+            let disturbed = members
+                .iter()
+                .any(|&s| !unplaced.contains(&s) && !is_placed(state, s));
+            if disturbed {
+                unplaced.retain(|s| !members.contains(s));
+                place_group(state, members, search, &mut unplaced);
+                mended = true;
+            }
+        }
+        if !mended {
+            break;
+        }
+    }
+    improve::improve(state, search);
+    for s in 0..state.problem.demands.len() {
+        if !is_placed(state, s) {
+            unplaced.insert(s);
+        }
+    }
+    unplaced
+}
+
+/// The order in which groups are placed: by priority, then those with the fewest pools, then the
+/// largest, then by name.
+fn urgency(problem: &Problem<'_>, members: &[usize]) -> impl Ord + use<> {
+    let services = members.iter().map(|&s| problem.service(s));
+    let priority = services.clone().map(|s| s.priority).max().unwrap_or(0);
+    let choices = members
+        .iter()
+        .map(|&s| problem.demands[s].usable.len())
+        .min()
+        .unwrap_or(0);
+    let size = services
+        .map(|s| s.size.milli_cores.max(s.size.mib / 4))
+        .max()
+        .unwrap_or(0);
+    (Reverse(priority), choices, Reverse(size), members.to_vec())
+}
+
+/// Whether a service has exactly its replicas, all where they may be.
+fn is_placed(state: &State<'_>, s: usize) -> bool {
+    state.replicas(s) == state.problem.service(s).replicas
+        && constraint::of_service(state, s).is_empty()
+}
+
+fn place_group(
+    state: &mut State<'_>,
+    members: &[usize],
+    search: Search,
+    unplaced: &mut BTreeSet<usize>,
+) {
+    if members.iter().all(|&s| is_placed(state, s)) {
+        return;
+    }
+    let mark = state.mark();
+    for &s in members {
+        prior::evict_misplaced(state, s);
+        shrink(state, s);
+    }
+    let missing = component::place(state, members, search);
+    if missing.is_empty() {
+        return;
+    }
+    // A service that cannot have its minimum keeps what it has: with all of the group as it was,
+    // those that can be placed are placed again, one by one.
+    state.undo(mark);
+    for &s in members {
+        let mark = state.mark();
+        prior::evict_misplaced(state, s);
+        shrink(state, s);
+        let fine = is_placed(state, s) || component::place(state, &[s], search).is_empty();
+        if !fine {
+            state.undo(mark);
+            unplaced.insert(s);
+        }
+    }
+}
+
+/// Takes off replicas that the service no longer wants, the dearest first, as far as the rest
+/// stays where it may be.
+fn shrink(state: &mut State<'_>, s: usize) {
+    let wanted = state.problem.service(s).replicas;
+    while state.replicas(s) > wanted {
+        let clusters: Vec<usize> = state.places(s).keys().map(|place| place.cluster).collect();
+        let mut best: Option<(bool, Micros, usize)> = None;
+        for c in clusters {
+            let mark = state.mark();
+            state.take_one(s, c);
+            let harm = !constraint::of_service(state, s).is_empty()
+                || state.problem.demands[s]
+                    .dependents
+                    .iter()
+                    .any(|&(d, _)| !latency::check(state, d).is_empty());
+            let cost = state.hourly() + state.penalty(s);
+            state.undo(mark);
+            if best.is_none_or(|least| (harm, cost, c) < least) {
+                best = Some((harm, cost, c));
+            }
+        }
+        let Some((_, _, c)) = best else { return };
+        state.take_one(s, c);
+    }
+}
+
+/// Moves services out of pools whose limits were lowered below what is in use, the least important
+/// first. What has nowhere to go stays.
+fn relieve_full_pools(state: &mut State<'_>, search: Search) {
+    let problem = state.problem;
+    let nothing = Usage::default();
+    for p in 0..problem.pools.len() {
+        if state.broken_limits(p, &nothing).is_empty() {
+            continue;
+        }
+        let mut tenants: Vec<usize> = (0..problem.demands.len())
+            .filter(|&s| state.places(s).keys().any(|place| place.pool == p))
+            .collect();
+        tenants.sort_by_key(|&s| (problem.service(s).priority, Reverse(s)));
+        let elsewhere: BTreeSet<usize> = (0..problem.pools.len()).filter(|&q| q != p).collect();
+        for s in tenants {
+            if state.broken_limits(p, &nothing).is_empty() {
+                break;
+            }
+            let mark = state.mark();
+            let here: Vec<usize> = state
+                .places(s)
+                .keys()
+                .filter(|place| place.pool == p)
+                .map(|place| place.cluster)
+                .collect();
+            for c in here {
+                while state.take_one(s, c) {}
+            }
+            let moved = assign::place_service(state, s, search, Some(&elsewhere)).is_ok();
+            if !moved || !is_placed(state, s) {
+                state.undo(mark);
+            }
+        }
+    }
+}

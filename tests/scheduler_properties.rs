@@ -1,0 +1,168 @@
+//! Properties of the solver on random fleets.
+
+mod fleet;
+
+use fleet::{Rng, Shape, random};
+use lattice::scheduler::check::check;
+use lattice::scheduler::model::{Cluster, Snapshot};
+use lattice::scheduler::share::Prices;
+use lattice::scheduler::solution::{ClusterAction, Solution, Verdict};
+use lattice::scheduler::solve;
+use proptest::prelude::*;
+
+fn live(solution: &Solution) -> Vec<Cluster> {
+    solution.live().map(|d| d.cluster.clone()).collect()
+}
+
+fn after(snapshot: &Snapshot, solution: &Solution) -> Snapshot {
+    Snapshot {
+        clusters: live(solution),
+        ..snapshot.clone()
+    }
+}
+
+fn shuffled(snapshot: &Snapshot, seed: u64) -> Snapshot {
+    fn mix<T>(list: &mut [T], rng: &mut Rng) {
+        for i in (1..list.len()).rev() {
+            list.swap(i, rng.below(i as u64 + 1) as usize);
+        }
+    }
+    let mut rng = Rng(seed);
+    let mut other = snapshot.clone();
+    mix(&mut other.pools, &mut rng);
+    mix(&mut other.node_classes, &mut rng);
+    mix(&mut other.policies, &mut rng);
+    mix(&mut other.services, &mut rng);
+    mix(&mut other.clusters, &mut rng);
+    for pool in &mut other.pools {
+        mix(&mut pool.offers, &mut rng);
+    }
+    for cluster in &mut other.clusters {
+        mix(&mut cluster.workers, &mut rng);
+    }
+    other
+}
+
+/// Checks everything that must hold of one decision, and of the same decision taken again.
+fn holds(snapshot: &Snapshot, seed: u64) -> Result<Solution, TestCaseError> {
+    let solution = solve(snapshot);
+    let broken = check(snapshot, &solution);
+    prop_assert!(broken.is_empty(), "broken: {broken:#?}");
+    prop_assert_eq!(
+        &solve(&shuffled(snapshot, seed)),
+        &solution,
+        "order matters"
+    );
+
+    let again_from = after(snapshot, &solution);
+    let again = solve(&again_from);
+    prop_assert_eq!(live(&again), live(&solution), "its own output moves");
+    prop_assert!(
+        again
+            .clusters
+            .iter()
+            .all(|d| d.action == ClusterAction::Keep)
+    );
+    prop_assert!(again.outcomes.iter().all(|o| o.verdict != Verdict::Placed));
+
+    let prices = Prices::new(snapshot);
+    let mut total = 0;
+    for cluster in live(&solution) {
+        let cost = prices.cluster(&cluster);
+        let nodes: i64 = cluster
+            .workers
+            .iter()
+            .map(|g| (g.class.as_str(), g.count))
+            .chain(cluster.control_plane.iter().map(|(c, n)| (c.as_str(), *n)))
+            .map(|(class, n)| prices.node(&cluster.pool, class) * i64::from(n))
+            .sum();
+        prop_assert_eq!(cost.total, nodes, "shares of {}", cluster.name);
+        total += cost.total;
+    }
+    prop_assert_eq!(total, solution.hourly);
+    Ok(solution)
+}
+
+/// One change to a fleet, as users make them.
+fn change(snapshot: &mut Snapshot, rng: &mut Rng) {
+    let s = rng.below(snapshot.services.len() as u64) as usize;
+    let p = rng.below(snapshot.pools.len() as u64) as usize;
+    match rng.below(8) {
+        0 => snapshot.services[s].replicas += 1,
+        1 => snapshot.services[s].replicas = snapshot.services[s].replicas.saturating_sub(1),
+        2 => {
+            let gone = snapshot.services.remove(s);
+            snapshot.pins.retain(|pin| pin.service != gone.id);
+        }
+        3 => snapshot.services[s].size.milli_cores += 500,
+        4 => snapshot.pools[p].caps.max_nodes = Some(rng.below(6)),
+        5 => {
+            snapshot.pools[p].labels.remove("compliance");
+        }
+        6 => snapshot.pools[p].closed = Some("suspended".into()),
+        _ => {
+            for offer in &mut snapshot.pools[p].offers {
+                offer.hourly *= 2;
+            }
+        }
+    }
+    if snapshot.services.is_empty() {
+        let one = random(
+            rng.next(),
+            &Shape {
+                pools: 1,
+                services: 1,
+                wild: true,
+            },
+        );
+        snapshot.services = one.services;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_plan_is_sound_stable_and_independent_of_order(
+        seed in any::<u64>(),
+        pools in 1u64..8,
+        services in 1u64..24,
+    ) {
+        let snapshot = random(seed, &Shape { pools, services, wild: true });
+        holds(&snapshot, seed)?;
+    }
+
+    #[test]
+    fn plans_stay_sound_while_the_fleet_changes(
+        seed in any::<u64>(),
+        pools in 2u64..6,
+        services in 2u64..16,
+        changes in 1usize..6,
+    ) {
+        let mut rng = Rng(seed);
+        let mut snapshot = random(seed, &Shape { pools, services, wild: true });
+        let mut solution = solve(&snapshot);
+        for _ in 0..changes {
+            snapshot = after(&snapshot, &solution);
+            change(&mut snapshot, &mut rng);
+            solution = holds(&snapshot, seed)?;
+        }
+    }
+
+    #[test]
+    fn tame_fleets_are_placed_whole(seed in any::<u64>(), services in 1u64..60) {
+        let snapshot = random(seed, &Shape { pools: 10, services, wild: false });
+        let solution = solve(&snapshot);
+        prop_assert!(check(&snapshot, &solution).is_empty());
+        // The only thing a tame fleet may lack is a pool with the label that a service asks for.
+        for outcome in &solution.outcomes {
+            if outcome.verdict == Verdict::Unschedulable {
+                prop_assert!(!outcome.reasons.is_empty());
+            }
+        }
+    }
+}
