@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::container_mount::{File, Mounts, Volume};
-use super::quantity::{Cores, MemoryGi, QuantityError};
+use super::quantity::{Cores, MemoryGi, QuantityError, at_most};
 
 /// One container of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,7 +99,8 @@ pub struct ResourceAmounts {
 }
 
 fn cpu_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let keep = |text: &str| Cores::parse(text).map(|_| Some(text.to_owned()));
+    let keep =
+        |text: &str| at_most(Cores::parse(text).map(drop), ()).map(|()| Some(text.to_owned()));
     deserializer.deserialize_any(super::quantity::NumberOrText(
         keep,
         "a quantity such as 500m",
@@ -109,7 +110,9 @@ fn cpu_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
 fn bytes_text<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    let keep = |text: &str| MemoryGi::parse_bytes(text).map(|_| Some(text.to_owned()));
+    let keep = |text: &str| {
+        at_most(MemoryGi::parse_bytes(text).map(drop), ()).map(|()| Some(text.to_owned()))
+    };
     deserializer.deserialize_any(super::quantity::NumberOrText(
         keep,
         "a quantity such as 512Mi",

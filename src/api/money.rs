@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -74,6 +74,30 @@ impl Money {
     }
 }
 
+impl Money {
+    /// Reads what the API server has let in, which may be finer than a millionth: one object that cannot be
+    /// read would hide all others of its kind.
+    fn read(text: &str) -> Result<Self, MoneyError> {
+        match Self::parse(text) {
+            Err(MoneyError::TooFine(_)) => {
+                let amount =
+                    Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text));
+                let rounded = amount.map(|amount| Self(amount.round_dp(6).normalize()));
+                rounded.map_err(|_| MoneyError::Malformed(text.to_owned()))
+            }
+            // A float may have more digits than a decimal holds.
+            Err(MoneyError::Malformed(_)) => text
+                .parse::<f64>()
+                .ok()
+                .filter(|number| *number >= 0.0)
+                .and_then(Decimal::from_f64)
+                .map(|amount| Self(amount.round_dp(6).normalize()))
+                .ok_or_else(|| MoneyError::Malformed(text.to_owned())),
+            read => read,
+        }
+    }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -97,7 +121,7 @@ impl Serialize for Money {
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrText(Self::parse, "an amount such as 0.192"))
+        deserializer.deserialize_any(NumberOrText(Self::read, "an amount such as 0.192"))
     }
 }
 

@@ -110,7 +110,7 @@ pub enum Price {
 
 /// Prices by region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct RegionalPrice {
     /// Units of currency per hour in regions that are not listed. Absent: not offered there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,15 +131,17 @@ impl Price {
 }
 
 /// One property a provider, so that a misspelt provider is an unknown field.
-fn prices_schema(_: &mut SchemaGenerator) -> Schema {
+fn prices_schema(generator: &mut SchemaGenerator) -> Schema {
+    let money = Money::json_schema(generator);
     // A number, a string or an object: a union that a structural schema states by leaving the type out.
     let price = json_schema!({
         "x-kubernetes-preserve-unknown-fields": true,
         "x-lattice-type": "price",
+        "properties": {"default": money, "regions": {"type": "object", "additionalProperties": money}},
         "minimum": 0,
         "maximum": MAX_MONEY,
         "pattern": r"^[0-9]+(\.[0-9]{1,6})?$",
-        "maxLength": 32,
+        "maxLength": 20,
         "minItems": 1,
         "maxItems": 0,
         "not": {"enum": [true, false]},

@@ -41,6 +41,7 @@ use super::selector::LabelSelector;
 pub struct LatticePlacementPolicySpec {
     /// Of several policies in scope, the one with the highest number gives preferences and cluster sizes.
     #[serde(default)]
+    #[schemars(range(min = -1000000000, max = 1000000000))]
     pub priority: i32,
     /// The services that the policy is about, by label. Empty: all.
     #[serde(default)]

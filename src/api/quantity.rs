@@ -154,7 +154,7 @@ fn plain_value(text: &str) -> Option<Decimal> {
         "m" => Decimal::new(1, 3),
         _ => Decimal::from(factor.to_bytes_i128()?.to_u64()?),
     };
-    number.checked_mul(unit)
+    number.checked_mul(unit).or(Some(Decimal::MAX))
 }
 
 impl fmt::Display for Cores {
@@ -226,10 +226,19 @@ impl<'de, T, E: fmt::Display, F: FnOnce(&str) -> Result<T, E>> de::Visitor<'de>
     }
 }
 
+/// What the API server has let in must be readable: one object that is not would hide all others of its kind.
+/// Its pattern cannot bound a text's value, so the value is bounded here.
+pub(crate) fn at_most<T>(read: Result<T, QuantityError>, most: T) -> Result<T, QuantityError> {
+    match read {
+        Err(QuantityError::TooLarge(..)) => Ok(most),
+        read => read,
+    }
+}
+
 impl<'de> Deserialize<'de> for Cores {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberOrText(
-            Self::parse,
+            |text: &str| at_most(Self::parse(text), Cores(MAX_CORES * 1000)),
             "a number of cores or a quantity such as 500m",
         ))
     }
@@ -238,7 +247,7 @@ impl<'de> Deserialize<'de> for Cores {
 impl<'de> Deserialize<'de> for MemoryGi {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberOrText(
-            Self::parse,
+            |text: &str| at_most(Self::parse(text), MemoryGi(MAX_GIB * 1024)),
             "a number of GiB or a quantity such as 512Mi",
         ))
     }
@@ -255,7 +264,7 @@ pub(crate) fn number_or_string(marker: &str, maximum: u64, pattern: &str) -> Sch
         "minimum": 0,
         "maximum": maximum,
         "pattern": pattern,
-        "maxLength": 32,
+        "maxLength": 20,
         "minProperties": 1,
         "maxProperties": 0,
         "minItems": 1,
@@ -265,7 +274,7 @@ pub(crate) fn number_or_string(marker: &str, maximum: u64, pattern: &str) -> Sch
 }
 
 pub(crate) const QUANTITY: &str =
-    r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$";
+    r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9])?$";
 
 impl JsonSchema for Cores {
     fn schema_name() -> std::borrow::Cow<'static, str> {

@@ -136,6 +136,7 @@ impl JsonSchema for LabelValues {
             "x-lattice-type": "labelValues",
             "maxLength": 253,
             "maxItems": 64,
+            "items": {"type": "string", "maxLength": 253},
             "minimum": 1,
             "maximum": 0,
             "minProperties": 1,

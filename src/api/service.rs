@@ -340,6 +340,7 @@ pub struct Placement {
     pub replica_spread: ReplicaSpread,
     /// Services with a higher number are placed first when not all fit. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1000000000, max = 1000000000))]
     pub priority: Option<i32>,
 }
 

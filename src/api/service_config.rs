@@ -47,6 +47,7 @@ pub struct LatticeServiceConfigSpec {
     pub selector: LabelSelector,
     /// Of several in scope, the one with the highest number decides; ties by name.
     #[serde(default)]
+    #[schemars(range(min = -1000000000, max = 1000000000))]
     pub priority: i32,
     /// Environment variables of every container that does not set them itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -13,7 +13,7 @@ use super::values::describe;
 /// Everything in a value that its schema does not allow.
 pub(super) fn check(node: &Node, value: &Value, trail: &Trail<'_>, found: &mut Vec<Violation>) {
     if let Some(special) = node.special {
-        return special.check(value, trail, found);
+        return special.check(node, value, trail, found);
     }
     let before = found.len();
     match (node.type_, value) {
@@ -56,7 +56,7 @@ fn expected(type_: Type) -> &'static str {
     }
 }
 
-fn check_object(
+pub(super) fn check_object(
     node: &Node,
     object: &Map<String, Value>,
     trail: &Trail<'_>,
@@ -88,9 +88,14 @@ fn check_object(
     }
 }
 
-fn check_list(node: &Node, list: &[Value], trail: &Trail<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check_list(
+    node: &Node,
+    list: &[Value],
+    trail: &Trail<'_>,
+    found: &mut Vec<Violation>,
+) {
     check_size(node, list.len() as u64, ["entry", "entries"], trail, found);
-    if let Some(entries) = &node.entries {
+    if let Some(entries) = &node.items {
         for (index, value) in list.iter().enumerate() {
             check(entries, value, &Trail::Index(trail, index), found);
         }

@@ -26,7 +26,7 @@ pub(super) fn fill(node: &Node, value: &mut Value) {
             }
         }
         Value::Array(list) => {
-            if let Some(entries) = &node.entries {
+            if let Some(entries) = &node.items {
                 list.iter_mut().for_each(|value| fill(entries, value));
             }
         }

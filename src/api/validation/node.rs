@@ -39,6 +39,7 @@ pub(super) struct Node {
     pub(super) open: bool,
     pub(super) properties: BTreeMap<String, Node>,
     pub(super) entries: Option<Box<Node>>,
+    pub(super) items: Option<Box<Node>>,
     pub(super) required: Vec<String>,
     pub(super) allowed: Vec<String>,
     pub(super) minimum: Option<f64>,
@@ -72,6 +73,8 @@ impl Node {
         let (least, most) = match type_ {
             Type::Object => ("minProperties", "maxProperties"),
             Type::Array => ("minItems", "maxItems"),
+            // What is left open excludes types by bounds that contradict each other; only this one is meant.
+            Type::Any => ("", "maxItems"),
             _ => ("minLength", "maxLength"),
         };
         Self {
@@ -88,11 +91,8 @@ impl Node {
                 .flatten()
                 .map(|(name, schema)| (name.clone(), Self::read(schema)))
                 .collect(),
-            entries: if type_ == Type::Array {
-                child("items")
-            } else {
-                child("additionalProperties")
-            },
+            entries: child("additionalProperties"),
+            items: child("items"),
             required: texts("required"),
             allowed: texts("enum"),
             minimum: schema.get("minimum").and_then(Value::as_f64),

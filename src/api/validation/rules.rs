@@ -1,6 +1,6 @@
 //! CEL rules, evaluated as the API server evaluates them: over the value with its defaults filled in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map};
@@ -19,6 +19,8 @@ pub(super) struct Rule {
     message: String,
     /// Where below the value the rule points.
     pub(super) field: Vec<PathSegment>,
+    /// The fields of the value that the rule speaks of; empty if it speaks of the value itself.
+    fields: BTreeSet<String>,
 }
 
 impl Rule {
@@ -34,6 +36,7 @@ impl Rule {
             .and_then(Value::as_str)
             .unwrap_or_default();
         Some(Self {
+            fields: fields_of(source),
             program: ENV.compile(source).ok()?,
             message: message.to_owned(),
             field: field
@@ -56,20 +59,40 @@ impl Rule {
     }
 }
 
+/// The fields that a rule reads from `self`; none if it uses `self` in another way.
+fn fields_of(source: &str) -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    for rest in source.split("self").skip(1) {
+        let Some(rest) = rest.strip_prefix('.') else {
+            return BTreeSet::new();
+        };
+        let end = rest
+            .find(|next: char| !next.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
+        fields.insert(rest[..end].to_owned());
+    }
+    fields
+}
+
 /// The rules of a value that do not hold.
 pub(super) fn broken<'a>(node: &'a Node, value: &Value) -> Vec<(&'a Rule, String)> {
     if node.rules.is_empty() {
         return Vec::new();
     }
-    let value = typed(node, value);
+    let spoken_of = |name: &str| {
+        node.rules
+            .iter()
+            .any(|rule| rule.fields.is_empty() || rule.fields.contains(name))
+    };
+    let value = typed(node, value, &spoken_of);
     node.rules
         .iter()
         .filter_map(|rule| Some((rule, rule.check(&value)?)))
         .collect()
 }
 
-/// The value as rules see it: numbers of the schema's type, defaults filled in, what has no type left out.
-fn typed(node: &Node, value: &Value) -> cel::Value {
+/// The value as rules see it, its own fields only where wanted: numbers of the schema's type, defaults filled in, what has no type left out.
+fn typed(node: &Node, value: &Value, wanted: &dyn Fn(&str) -> bool) -> cel::Value {
     match (value, node.type_) {
         (Value::Null, _) => cel::Value::Null,
         (Value::Bool(value), _) => cel::Value::Bool(*value),
@@ -79,8 +102,10 @@ fn typed(node: &Node, value: &Value) -> cel::Value {
         (Value::Number(number), _) => cel::Value::Int(number.as_i64().unwrap_or(i64::MAX)),
         (Value::String(text), _) => cel::Value::String(Arc::new(text.clone())),
         (Value::Array(list), _) => {
-            let entries = node.entries.as_deref();
-            let typed = list.iter().filter_map(|value| Some(typed(entries?, value)));
+            let entries = node.items.as_deref();
+            let typed = list
+                .iter()
+                .filter_map(|value| Some(typed(entries?, value, &|_| true)));
             cel::Value::List(Arc::new(typed.collect()))
         }
         (Value::Object(object), _) => {
@@ -93,12 +118,15 @@ fn typed(node: &Node, value: &Value) -> cel::Value {
                 .filter(|(name, _)| object.get(*name).is_none_or(Value::is_null));
             let filled =
                 filled.filter_map(|(name, node)| Some((name, node, node.default.as_ref()?)));
-            let known = given
-                .chain(filled)
-                .filter(|(_, node, value)| node.type_ != Type::Any && !value.is_null());
+            let known = given.chain(filled).filter(|(name, node, value)| {
+                wanted(name) && node.type_ != Type::Any && !value.is_null()
+            });
             let map: HashMap<Key, cel::Value> = known
                 .map(|(name, node, value)| {
-                    (Key::String(Arc::new(name.clone())), typed(node, value))
+                    (
+                        Key::String(Arc::new(name.clone())),
+                        typed(node, value, &|_| true),
+                    )
                 })
                 .collect();
             cel::Value::Map(Map { map: Arc::new(map) })
