@@ -1,1 +1,8 @@
 //! API objects to snapshot, solution to decisions, statuses and diffs.
+//!
+//! Everything here is a pure function: no IO, no clock, no client; the time is passed in.
+
+pub mod inputs;
+pub mod labels;
+pub mod problem;
+pub mod snapshot;

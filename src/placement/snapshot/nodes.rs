@@ -1,0 +1,137 @@
+//! The machines of a LatticeCluster.
+
+use std::collections::BTreeMap;
+
+use super::Problem;
+use super::clusters::CLUSTER;
+use super::names::Unique;
+use crate::api::LatticeCluster;
+use crate::api::cluster_status::NodeRole;
+use crate::placement::problem::nearest;
+use crate::scheduler::model::{NodeGroup, ServiceId};
+
+/// The machines that a cluster is to have.
+#[derive(Debug, Default)]
+pub(super) struct Machines {
+    pub control_plane: Option<(String, u32)>,
+    /// Workers by class.
+    pub workers: BTreeMap<String, u32>,
+}
+
+/// Reads the machines from the spec.
+pub(super) fn read(
+    name: &str,
+    cluster: &LatticeCluster,
+    names: &Unique<'_>,
+    problems: &mut Vec<Problem>,
+) -> Machines {
+    let nodes = &cluster.spec.nodes;
+    let config = cluster.spec.provider.config.as_ref();
+    let settings = config.and_then(|config| config.aws.as_ref());
+    let mut machines = Machines::default();
+    for (index, group) in nodes.groups.iter().enumerate() {
+        if !known(names, &group.node_class) {
+            let path = ["spec", "nodes", "groups"];
+            problems.push(missing(name, &path, &group.node_class, names).at(index));
+            continue;
+        }
+        *machines
+            .workers
+            .entry(group.node_class.clone())
+            .or_default() += group.count;
+    }
+    if nodes.workers > 0 {
+        match machine_class(
+            names,
+            settings.and_then(|aws| aws.worker_instance_type.as_ref()),
+        ) {
+            Some(class) => *machines.workers.entry(class).or_default() += nodes.workers,
+            None => problems.push(unclassed(name, "workers", "spec.nodes.groups")),
+        }
+    }
+    if nodes.control_plane > 0 {
+        machines.control_plane = match &nodes.control_plane_class {
+            Some(class) if known(names, class) => Some((class.clone(), nodes.control_plane)),
+            Some(class) => {
+                let path = ["spec", "nodes", "controlPlaneClass"];
+                problems.push(missing(name, &path, class, names));
+                None
+            }
+            None => {
+                let class = machine_class(
+                    names,
+                    settings.and_then(|aws| aws.cp_instance_type.as_ref()),
+                );
+                if class.is_none() {
+                    problems.push(unclassed(
+                        name,
+                        "controlPlane",
+                        "spec.nodes.controlPlaneClass",
+                    ));
+                }
+                class.map(|class| (class, nodes.control_plane))
+            }
+        };
+    }
+    machines
+}
+
+fn known(names: &Unique<'_>, class: &str) -> bool {
+    names.node_classes.contains_key(class)
+}
+
+fn missing(name: &str, path: &[&str], class: &str, names: &Unique<'_>) -> Problem {
+    let message = format!("there is no LatticeNodeClass `{class}`");
+    let near = nearest(class, names.node_classes.keys().map(String::as_str));
+    Problem::error(CLUSTER, name, path, message).suggest(near)
+}
+
+fn unclassed(name: &str, field: &str, instead: &str) -> Problem {
+    let message = format!(
+        "of which node class these machines are is not known, so they count as nothing; say so in {instead}"
+    );
+    Problem::warning(CLUSTER, name, &["spec", "nodes", field], message)
+}
+
+/// The class whose machines are of an instance type, if exactly one is.
+fn machine_class(names: &Unique<'_>, instance_type: Option<&String>) -> Option<String> {
+    let wanted = instance_type?;
+    let mut matching = names.node_classes.iter().filter(|(_, class)| {
+        let aws = class.spec.providers.aws.as_ref();
+        aws.and_then(|aws| aws.instance_type.as_ref()) == Some(wanted)
+    });
+    match (matching.next(), matching.next()) {
+        (Some((name, _)), None) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// What is on each machine as the status says, if the status is about the machines of the spec.
+pub(super) fn witness(
+    cluster: &LatticeCluster,
+    workers: &BTreeMap<String, u32>,
+) -> Option<Vec<NodeGroup>> {
+    let status = cluster.status.as_ref()?;
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut groups = Vec::new();
+    let is_worker = |role| role == NodeRole::Worker;
+    for group in status.node_groups.iter().filter(|g| is_worker(g.role)) {
+        *counts.entry(&group.class).or_default() += group.count;
+        let services: Result<BTreeMap<ServiceId, u32>, String> = group
+            .services
+            .iter()
+            .map(|(id, n)| Ok((ServiceId::try_from(id.clone())?, *n)))
+            .collect();
+        groups.push(NodeGroup {
+            class: group.class.clone(),
+            count: group.count,
+            services: services.ok()?,
+        });
+    }
+    let wanted = workers.iter().filter(|(_, n)| **n > 0);
+    counts.retain(|_, n| *n > 0);
+    wanted
+        .map(|(class, n)| (class.as_str(), *n))
+        .eq(counts)
+        .then_some(groups)
+}
