@@ -104,6 +104,9 @@ pub(crate) fn unschedulable(state: &mut State<'_>, s: usize) -> Vec<Reason> {
     whole.extend(min_regions::impossible(problem, s, &possible));
     whole.extend(uneven(state, s, &possible));
     whole.extend(unreachable(state, s, &possible));
+    if problem.pools.is_empty() {
+        whole.push(Why::NoPool);
+    }
     if whole.is_empty() && !possible.is_empty() {
         whole.push(Why::NoCombination { steps: state.steps });
     }

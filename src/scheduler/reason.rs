@@ -75,6 +75,8 @@ impl Constraint {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Why {
+    /// There is no pool at all.
+    NoPool,
     /// The pool is closed to new placements.
     Closed {
         /// As said by the pool's owner.
@@ -231,7 +233,7 @@ impl Why {
     pub fn constraint(&self) -> Constraint {
         match self {
             Why::Closed { .. } => Constraint::PoolClosed,
-            Why::Selector { .. } => Constraint::PoolSelector,
+            Why::NoPool | Why::Selector { .. } => Constraint::PoolSelector,
             Why::NoCompliance { .. } => Constraint::Compliance,
             Why::PinnedElsewhere { .. }
             | Why::PinnedToNothing { .. }
@@ -264,6 +266,7 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Why::NoPool => write!(f, "There is no LatticePool"),
             Why::Closed { reason } => write!(f, "Takes no new services: {reason}"),
             Why::Selector { term, found: None } => write!(f, "Selector {term}: no such label"),
             Why::Selector {

@@ -1,4 +1,6 @@
-//! Random fleets from a seed: the input of property tests and benches.
+//! Fleets as input of tests and benches: random ones from a seed, and small ones by hand.
+
+#![allow(dead_code)]
 
 use lattice::scheduler::model::{
     Caps, Cluster, ClusterPolicy, ControlPlaneRule, LatencyBound, NodeClass, NodeGroup, Offer,
@@ -34,6 +36,8 @@ impl Rng {
         from[self.below(from.len() as u64) as usize]
     }
 }
+
+pub mod small;
 
 const REGIONS: [&str; 5] = ["us", "eu", "ap", "sa", "af"];
 const LABELS: [&str; 3] = ["soc2", "gdpr", "hipaa"];
