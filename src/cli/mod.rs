@@ -1,1 +1,102 @@
 //! The command line, one file a command.
+//!
+//! Exit codes are those of `terraform plan -detailed-exitcode`: 0 done and nothing to do, 2 done and there
+//! are changes, 1 not done. Results go to stdout, everything else to stderr.
+
+mod completions;
+mod crds;
+mod error;
+mod generated;
+mod logging;
+mod man;
+mod output;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::error::CliError;
+use self::output::{ColorChoice, Output};
+
+/// Decides where every service of a fleet runs, and says why.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lattice",
+    version,
+    about,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 (plan only) done and there are changes."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Say more on stderr; twice for everything. `RUST_LOG` goes first.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Whether output is coloured.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Crds(crds::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Version(version::Args),
+}
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done.
+    Done,
+    /// Done, and what is differs from what should be.
+    Changes,
+    /// The answer that was asked for is no; what is wrong has been said.
+    Refused,
+}
+
+impl Command {
+    fn run(self, out: &Output) -> Result<Outcome, CliError> {
+        match self {
+            Self::Crds(args) => args.run(out),
+            Self::Completions(args) => args.run(out),
+            Self::Man(args) => args.run(out),
+            Self::Version(args) => args.run(out),
+        }
+    }
+
+    /// Whether logs are read by machines.
+    const fn logs_as_json(&self) -> bool {
+        false
+    }
+}
+
+/// Runs the command line of the process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::of_process(cli.global.color);
+    logging::start(cli.global.verbose, cli.command.logs_as_json());
+    match crate::operator::crypto::install_fips_provider()
+        .map_err(CliError::from)
+        .and_then(|()| cli.command.run(&out))
+    {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Changes) => ExitCode::from(2),
+        Ok(Outcome::Refused) => ExitCode::FAILURE,
+        Err(error) => {
+            out.complain(&error.report());
+            ExitCode::FAILURE
+        }
+    }
+}

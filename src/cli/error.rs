@@ -1,0 +1,64 @@
+//! Why a command could not be done.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crate::operator::crypto::CryptoError;
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The process may not use cryptography.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// A file or folder could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// Stdout could not be written to.
+    #[error("cannot write to stdout")]
+    Stdout(#[source] std::io::Error),
+    /// A document could not be written as YAML.
+    #[error("cannot write YAML")]
+    Yaml(#[from] serde_saphyr::ser::Error),
+    /// A document could not be written as JSON.
+    #[error("cannot write JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |source| Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |source| Self::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// The error and what caused it, for a person.
+    pub(crate) fn report(&self) -> String {
+        let mut text = format!("error: {self}");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let _ = write!(text, "\n  caused by: {error}");
+            cause = error.source();
+        }
+        text.push('\n');
+        text
+    }
+}
