@@ -2,7 +2,14 @@
 //!
 //! Everything here is a pure function: no IO, no clock, no client; the time is passed in.
 
+pub mod decisions;
+pub mod diff;
+mod facts;
 pub mod inputs;
 pub mod labels;
+pub mod plan;
 pub mod problem;
+pub mod record;
+mod relax;
 pub mod snapshot;
+pub mod text;

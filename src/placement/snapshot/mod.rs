@@ -17,7 +17,7 @@ mod services;
 use crate::scheduler::model::{ServiceId, Snapshot};
 
 pub(crate) use self::names::service_id;
-pub(crate) use self::selectors::policy_selects;
+pub(crate) use self::selectors::{policy_selects, selects};
 pub use super::inputs::Inputs;
 pub use super::problem::{Problem, Severity};
 

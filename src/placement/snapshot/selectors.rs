@@ -61,3 +61,22 @@ pub(super) fn meant(
     }
     None
 }
+
+/// Whether plain labels meet a selector of the model.
+pub(crate) fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
+    let exact = selector.match_labels.iter();
+    let mut terms = selector.match_expressions.iter();
+    exact
+        .into_iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
+        && terms.all(|term| {
+            let found = labels.get(&term.key);
+            let listed = found.is_some_and(|value| term.values.contains(value));
+            match term.operator {
+                Operator::In => listed,
+                Operator::NotIn => !listed,
+                Operator::Exists => found.is_some(),
+                Operator::DoesNotExist => found.is_none(),
+            }
+        })
+}

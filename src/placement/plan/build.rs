@@ -1,0 +1,274 @@
+//! Snapshot and solution to plan.
+
+use std::convert::Infallible;
+
+use super::document::{
+    Decision, PLAN_API_VERSION, PLAN_KIND, Plan, PlanCluster, PlanNodes, PlanPlacement, PlanPool,
+    PlanReason, Rejection, Role, Summary, Unschedulable,
+};
+use crate::placement::diff;
+use crate::placement::facts::{Facts, amount, cores, gib, monthly};
+use crate::placement::problem::Problem;
+use crate::placement::relax;
+use crate::placement::text;
+use crate::scheduler::explain;
+use crate::scheduler::model::{Pool, ServiceId, Snapshot};
+use crate::scheduler::reason::Why;
+use crate::scheduler::solution::{ClusterAction, ClusterDecision, Outcome, Solution, Verdict};
+use crate::scheduler::units::decimal;
+
+/// What a plan is to contain of what takes time or room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// All reasons of every pool for every service. Of large fleets, write them as a stream instead.
+    pub rejections: bool,
+    /// What would give the services without a place one; takes solving again, some times each.
+    pub relaxations: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rejections: true,
+            relaxations: true,
+        }
+    }
+}
+
+/// Tells a solution as a plan. What it changes is told against the snapshot's clusters.
+pub fn build(
+    snapshot: &Snapshot,
+    solution: &Solution,
+    problems: &[Problem],
+    options: Options,
+) -> Plan {
+    let facts = Facts::new(snapshot, solution);
+    let mut warnings: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let mut plan = Plan {
+        api_version: PLAN_API_VERSION.to_owned(),
+        kind: PLAN_KIND.to_owned(),
+        summary: summary(&facts),
+        changes: diff::changes(snapshot, &snapshot.clusters, solution),
+        decisions: decisions(&facts),
+        placements: placements(&facts),
+        clusters: clusters(&facts),
+        pools: snapshot.pools.iter().map(|p| pool(&facts, p)).collect(),
+        unschedulable: unschedulable(&facts, options.relaxations, &mut warnings),
+        warnings,
+        rejections: Vec::new(),
+    };
+    let unenforced = plan.decisions.iter().flat_map(|decision| {
+        let of = format!("LatticeService {}/{}", decision.namespace, decision.service);
+        decision
+            .unenforced
+            .iter()
+            .map(move |what| format!("{of}: {what}"))
+    });
+    plan.warnings.extend(unenforced);
+    if options.rejections {
+        add_rejections(&mut plan, snapshot, solution, &|_| true);
+    }
+    plan
+}
+
+/// Adds all reasons of every pool for the wanted services.
+pub fn add_rejections(
+    plan: &mut Plan,
+    snapshot: &Snapshot,
+    solution: &Solution,
+    wanted: &dyn Fn(&ServiceId) -> bool,
+) {
+    let collected: Result<(), Infallible> =
+        explain::rejections(snapshot, solution, wanted, &mut |id, pool, reasons| {
+            plan.rejections.push(rejection(id, pool, &reasons));
+            Ok(())
+        });
+    match collected {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+pub(super) fn rejection(id: &ServiceId, pool: &str, reasons: &[Why]) -> Rejection {
+    Rejection {
+        service: id.name.clone(),
+        namespace: id.namespace.clone(),
+        pool: pool.to_owned(),
+        reasons: reasons.iter().map(|why| reason(None, why)).collect(),
+    }
+}
+
+fn reason(pool: Option<&String>, why: &Why) -> PlanReason {
+    PlanReason {
+        constraint: why.constraint().name().to_owned(),
+        pool: pool.cloned(),
+        message: why.to_string(),
+        added_hourly_cost: match why {
+            Why::Dearer { added } => Some(amount(*added)),
+            _ => None,
+        },
+    }
+}
+
+fn summary(facts: &Facts<'_>) -> Summary {
+    let solution = facts.solution;
+    let placed = facts.snapshot.services.iter();
+    Summary {
+        services: count(facts.snapshot.services.len()),
+        replicas: placed
+            .flat_map(|s| facts.placed(&s.id))
+            .map(|p| p.replicas)
+            .sum(),
+        nodes: solution.live().map(|d| diff::nodes(&d.cluster)).sum(),
+        clusters: count(solution.live().count()),
+        hourly_cost: amount(solution.hourly),
+        projected_30_day: decimal(monthly(solution.hourly)),
+        objective: amount(solution.objective),
+        lower_bound: None,
+        gap: None,
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn decisions(facts: &Facts<'_>) -> Vec<Decision> {
+    let outcomes = facts.solution.outcomes.iter();
+    outcomes
+        .filter_map(|outcome| {
+            let service = facts.service(&outcome.service)?;
+            let hourly = facts.hourly(&service.id);
+            Some(Decision {
+                service: service.id.name.clone(),
+                namespace: service.id.namespace.clone(),
+                verdict: verdict(outcome.verdict).to_owned(),
+                reason: text::reason(facts, service, outcome),
+                replicas: service.replicas,
+                hourly_cost: amount(hourly),
+                projected_30_day: decimal(monthly(hourly)),
+                constraints: text::constraints(facts, service),
+                unenforced: outcome.unenforced.iter().map(ToString::to_string).collect(),
+            })
+        })
+        .collect()
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Placed => "Placed",
+        Verdict::Unchanged => "Unchanged",
+        Verdict::Escalated => "Escalated",
+        Verdict::Unschedulable => "Unschedulable",
+    }
+}
+
+fn placements(facts: &Facts<'_>) -> Vec<PlanPlacement> {
+    let services = facts.snapshot.services.iter();
+    services
+        .flat_map(|service| {
+            facts.placed(&service.id).iter().map(|place| PlanPlacement {
+                service: service.id.name.clone(),
+                namespace: service.id.namespace.clone(),
+                pool: place.pool.to_owned(),
+                cluster: place.cluster.to_owned(),
+                node_class: place.class.to_owned(),
+                replicas: place.replicas,
+                hourly_cost: amount(place.hourly),
+            })
+        })
+        .collect()
+}
+
+fn clusters(facts: &Facts<'_>) -> Vec<PlanCluster> {
+    let decided = facts.solution.clusters.iter();
+    decided
+        .map(|decision| PlanCluster {
+            name: decision.cluster.name.clone(),
+            pool: decision.cluster.pool.clone(),
+            action: decision.action.into(),
+            overhead_hourly_cost: amount(facts.cost(&decision.cluster.name).overhead),
+            nodes: nodes(decision),
+        })
+        .collect()
+}
+
+fn nodes(decision: &ClusterDecision) -> Vec<PlanNodes> {
+    if decision.action == ClusterAction::Delete {
+        return Vec::new();
+    }
+    let control_plane = decision.cluster.control_plane.iter();
+    let control_plane = control_plane.map(|(class, n)| PlanNodes {
+        class: class.clone(),
+        role: Role::ControlPlane,
+        count: *n,
+        services: Default::default(),
+    });
+    let workers = decision.cluster.workers.iter().map(|group| PlanNodes {
+        class: group.class.clone(),
+        role: Role::Worker,
+        count: group.count,
+        services: group
+            .services
+            .iter()
+            .map(|(id, n)| (id.to_string(), *n))
+            .collect(),
+    });
+    control_plane.chain(workers).collect()
+}
+
+fn pool(facts: &Facts<'_>, pool: &Pool) -> PlanPool {
+    let usage = facts.usage(&pool.name);
+    PlanPool {
+        name: pool.name.clone(),
+        region: pool.region.clone(),
+        provider: pool.provider.clone(),
+        nodes: usage.nodes,
+        cores: cores(usage.capacity.milli_cores),
+        memory_gi: gib(usage.capacity.mib),
+        hourly_cost: amount(usage.hourly),
+        projected_month_cost: decimal(monthly(usage.hourly)),
+        budget: pool.monthly_budget.map(amount),
+        max_nodes: pool.caps.max_nodes,
+        max_cores: pool.caps.max_milli_cores.map(cores),
+        max_memory_gi: pool.caps.max_mib.map(gib),
+        closed: pool.closed.clone(),
+    }
+}
+
+fn unschedulable(
+    facts: &Facts<'_>,
+    relaxations: bool,
+    warnings: &mut Vec<String>,
+) -> Vec<Unschedulable> {
+    let mut found = if relaxations {
+        relax::all(facts, warnings)
+    } else {
+        Default::default()
+    };
+    let outcomes = facts.solution.outcomes.iter();
+    outcomes
+        .filter(|outcome| outcome.verdict == Verdict::Unschedulable)
+        .map(|outcome| {
+            let relaxations = found.remove(&outcome.service).unwrap_or_default();
+            let mut conflicts: Vec<String> =
+                relaxations.iter().map(|r| r.constraint.clone()).collect();
+            conflicts.sort();
+            conflicts.dedup();
+            Unschedulable {
+                service: outcome.service.name.clone(),
+                namespace: outcome.service.namespace.clone(),
+                reasons: reasons(outcome),
+                conflicts,
+                relaxations,
+            }
+        })
+        .collect()
+}
+
+fn reasons(outcome: &Outcome) -> Vec<PlanReason> {
+    let reasons = outcome.reasons.iter();
+    reasons
+        .map(|found| reason(found.pool.as_ref(), &found.why))
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! The plan: what `lattice plan` prints and `lattice explain` reads.
+
+mod build;
+mod document;
+mod write;
+
+pub use self::build::{Options, add_rejections, build};
+pub use self::document::{
+    Decision, PLAN_API_VERSION, PLAN_KIND, Plan, PlanCluster, PlanNodes, PlanPlacement, PlanPool,
+    PlanReason, Rejection, Relaxation, Role, Summary, Unschedulable,
+};
+pub use self::write::{PlanError, plan_schema, read, write_json, write_yaml};
+
+#[cfg(test)]
+mod tests;
