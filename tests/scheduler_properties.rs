@@ -1,5 +1,7 @@
 //! Properties of the solver on random fleets.
 
+#![allow(clippy::unwrap_used)]
+
 mod fleet;
 
 use fleet::{Rng, Shape, random};

@@ -1,5 +1,7 @@
 //! One scenario for each hard constraint and for what happens when the fleet changes.
 
+#![allow(clippy::unwrap_used)]
+
 mod fleet;
 
 use fleet::small::*;

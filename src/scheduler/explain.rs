@@ -11,6 +11,9 @@ use super::state::State;
 use super::topology::is_of_pools;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Takes the reasons why a pool (by name) holds no replica of a service; an error ends the listing.
+pub type Emit<'a, E> = dyn FnMut(&ServiceId, &str, Vec<Why>) -> Result<(), E> + 'a;
+
 /// Calls `emit` for each wanted service and each pool that holds none of its replicas, with all
 /// reasons, in the order of services and pools. Nothing is kept, so that a fleet of any size can be
 /// written out.
@@ -18,7 +21,7 @@ pub fn rejections<E>(
     snapshot: &Snapshot,
     solution: &Solution,
     wanted: &dyn Fn(&ServiceId) -> bool,
-    emit: &mut dyn FnMut(&ServiceId, &str, Vec<Why>) -> Result<(), E>,
+    emit: &mut Emit<'_, E>,
 ) -> Result<(), E> {
     let mut after = snapshot.clone();
     after.clusters = solution.live().map(|d| d.cluster.clone()).collect();
