@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use lattice::api;
+use lattice::placement::decisions;
 use lattice::placement::inputs::Inputs;
 use lattice::placement::snapshot;
 use lattice::scheduler::model::{ServiceId, Snapshot};
@@ -11,7 +12,7 @@ use lattice::scheduler::solution::{Solution, Verdict};
 use lattice::scheduler::units::{HOURS_PER_MONTH, Micros, decimal};
 use lattice::scheduler::{check, explain, solve};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,20 +48,23 @@ fn of_kind<T: DeserializeOwned>(documents: &[Value], kind: &str) -> Vec<T> {
         .collect()
 }
 
-fn solved(name: &str) -> (Snapshot, Solution) {
+fn inputs(name: &str) -> Inputs {
     let mut documents: Vec<Value> = documents(&folder(name))
         .into_iter()
         .map(|(_, d)| d)
         .collect();
     documents.iter_mut().for_each(api::apply_defaults);
-    let inputs = Inputs {
+    Inputs {
         pools: of_kind(&documents, "LatticePool"),
         node_classes: of_kind(&documents, "LatticeNodeClass"),
         policies: of_kind(&documents, "LatticePlacementPolicy"),
         services: of_kind(&documents, "LatticeService"),
         ..Inputs::default()
-    };
-    let built = snapshot::build(&inputs);
+    }
+}
+
+fn solved(name: &str) -> (Snapshot, Solution) {
+    let built = snapshot::build(&inputs(name));
     assert!(!built.has_errors(), "{:#?}", built.problems);
     let solution = solve(&built.snapshot);
     assert_eq!(check::check(&built.snapshot, &solution), []);
@@ -139,6 +143,36 @@ fn the_seed_comes_out_as_printed() {
         vec!["No GDPR compliance label".to_owned()],
     );
     assert_eq!(rejected, [expected]);
+}
+
+#[test]
+fn the_seed_is_told_as_printed() {
+    let inputs = inputs("seed");
+    let built = snapshot::build(&inputs);
+    let now = serde_json::from_value(json!("2024-01-15T10:30:00Z")).unwrap();
+    let decided = decisions::decide(&inputs, &built, &solve(&built.snapshot), now);
+    let gateway = &decided.services[&ServiceId::new("default", "api-gateway")];
+    let status = serde_json::to_value(gateway).unwrap();
+    let place = |pool: &str, replicas: u32, hourly: f64| {
+        let cluster = gateway.placements.iter().find(|p| p.pool == pool);
+        let cluster = &cluster.unwrap().cluster;
+        json!({"pool": pool, "cluster": cluster, "replicas": replicas, "node": "medium", "cost": {"hourly": hourly}})
+    };
+    let expected = json!({
+        "placements": [place("us-east", 2, 0.384), place("eu-west", 1, 0.192)],
+        "totalCost": {"hourly": 0.576, "projected30Day": 414.72},
+        "lastScheduled": "2024-01-15T10:30:00Z",
+        "schedulerDecision": {
+            "reason": "Placed in us-east and eu-west per requiredRegions constraint",
+            "alternatives": [{"pool": "ap-south", "rejected": "No GDPR compliance label"}],
+        },
+    });
+    for (field, wanted) in expected.as_object().unwrap() {
+        assert_eq!(status[field], *wanted, "{field}");
+    }
+    // Nobody runs anything yet, and the status does not say otherwise.
+    assert_eq!(status["phase"], "Scheduled");
+    assert_eq!(status["health"], json!({"available": 0, "ready": 0}));
 }
 
 #[test]
