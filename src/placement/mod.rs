@@ -5,6 +5,8 @@
 pub mod decisions;
 pub mod diff;
 mod facts;
+#[cfg(test)]
+mod fixtures;
 pub mod inputs;
 pub mod labels;
 pub mod plan;
