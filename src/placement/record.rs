@@ -180,3 +180,68 @@ pub fn replay(record: &DecisionRecord) -> Result<Same, Difference> {
         now: now.len(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::placement::fixtures::{at, seed, solved};
+
+    fn record() -> DecisionRecord {
+        let (built, solution) = solved(&seed());
+        DecisionRecord::new(&built.snapshot, solution, at(1_705_314_600)).unwrap()
+    }
+
+    #[test]
+    fn a_record_comes_back_and_replays() {
+        let record = record();
+        let bytes = record.encode().unwrap();
+        assert_eq!(bytes, record.encode().unwrap());
+        let read = DecisionRecord::decode(&bytes).unwrap();
+        assert_eq!(read, record);
+        assert_eq!(replay(&read), Ok(Same));
+        assert_eq!(record.digest.len(), "sha256:".len() + 64);
+    }
+
+    #[test]
+    fn the_address_does_not_depend_on_the_order() {
+        let record = record();
+        let mut turned = record.snapshot.clone();
+        turned.pools.reverse();
+        assert_eq!(digest(&turned).unwrap(), record.digest);
+        turned.pools.pop();
+        assert_ne!(digest(&turned).unwrap(), record.digest);
+    }
+
+    #[test]
+    fn every_difference_is_told() {
+        let mut other = record();
+        other.solver_version = "0".into();
+        assert!(matches!(
+            replay(&other),
+            Err(Difference::SolverVersion { .. })
+        ));
+        let mut other = record();
+        other.snapshot.pools.pop();
+        assert!(matches!(replay(&other), Err(Difference::Digest { .. })));
+        let mut other = record();
+        other.solution.hourly += 1;
+        let difference = replay(&other).unwrap_err();
+        assert!(matches!(difference, Difference::Solution { .. }));
+        assert!(difference.to_string().contains("another decision"));
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused() {
+        assert!(matches!(
+            DecisionRecord::decode(b"x"),
+            Err(RecordError::Packing(_))
+        ));
+        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(b"{}").unwrap();
+        let bytes = packer.finish().unwrap();
+        assert!(matches!(
+            DecisionRecord::decode(&bytes),
+            Err(RecordError::Content(_))
+        ));
+    }
+}

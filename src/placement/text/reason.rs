@@ -49,10 +49,7 @@ fn no_place(outcome: &Outcome, keeps: bool) -> String {
     } else {
         ""
     };
-    match named.is_empty() {
-        true => format!("No place: there are no pools{keeps}"),
-        false => format!("No place: {}{keeps}", named.join("; ")),
-    }
+    format!("No place: {}{keeps}", named.join("; "))
 }
 
 /// The pools of a service: in the order that the service requires, else most replicas first.

@@ -1,1 +1,225 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use serde_json::json;
+
+use super::*;
+use crate::placement::fixtures::{
+    at, carried_out, gateway, namespaced, object, plain, seed, solved,
+};
+use crate::placement::inputs::Inputs;
+use crate::placement::plan::{Options, Plan, build};
+
+fn planned(inputs: &Inputs) -> Plan {
+    let (built, solution) = solved(inputs);
+    build(
+        &built.snapshot,
+        &solution,
+        &built.problems,
+        Options::default(),
+    )
+}
+
+fn reason_of(inputs: &Inputs, name: &str) -> String {
+    let plan = planned(inputs);
+    let found = plan.decisions.into_iter().find(|d| d.service == name);
+    found.unwrap().reason
+}
+
+#[test]
+fn a_placed_service_is_explained() {
+    let text = explain_service(&planned(&seed()), "api-gateway", None).unwrap();
+    for part in [
+        "Service shop/api-gateway: Placed\n",
+        "Placed in us-east and eu-west per requiredRegions constraint\n",
+        "  us-east: 2 replicas on medium in cluster us-east-prod-",
+        "  0.576/h, 414.72 per 30 days\n",
+        "  requiredRegions: us-east, eu-west\n",
+        "  minRegions: 2 (production-policy)\n",
+        "  compliance (1 pool of 3)\n    ap-south: No GDPR compliance label\n",
+        "What binds: alone shuts pools out\n  compliance (1 pool)\n",
+    ] {
+        assert!(text.contains(part), "{part}\n---\n{text}");
+    }
+}
+
+#[test]
+fn the_next_best_pool_is_priced() {
+    let mut inputs = seed();
+    inputs.services.push(plain("shop/web", 1, 1));
+    let text = explain_service(&planned(&inputs), "shop/web", None).unwrap();
+    assert!(
+        text.contains("What would change it\n  A replica in "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_service_without_a_place_is_told_its_ways_out() {
+    let mut inputs = seed();
+    let mut spec = gateway();
+    spec["placement"]["requiredRegions"] = json!(["us-east", "ap-south"]);
+    inputs
+        .services
+        .push(namespaced("LatticeService", "shop/stuck", spec));
+    inputs.services.push(plain("shop/huge", 64, 512));
+    let plan = planned(&inputs);
+    let text = explain_service(&plan, "stuck", Some("shop")).unwrap();
+    assert!(text.contains("What would give it a place\n  "), "{text}");
+    assert!(text.contains("requiredRegions: drop ap-south: +"), "{text}");
+    let text = explain_service(&plan, "huge", None).unwrap();
+    assert!(text.contains("No single change that was tried"), "{text}");
+    assert!(reason_of(&inputs, "huge").starts_with("No place: ap-south: A replica of 64 cores"));
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let mut inputs = seed();
+    inputs.services.push(plain("other/api-gateway", 1, 1));
+    let plan = planned(&inputs);
+    let said = |error: Result<String, ExplainError>| error.unwrap_err().to_string();
+    assert_eq!(
+        said(explain_service(&plan, "api-gatewy", None)),
+        "the plan has no service `api-gatewy`; did you mean `api-gateway`?"
+    );
+    assert_eq!(
+        said(explain_service(&plan, "api-gateway", None)),
+        "there are several services `api-gateway`: other/api-gateway, shop/api-gateway; say which"
+    );
+    assert_eq!(
+        said(explain_pool(&plan, "us-eats")),
+        "the plan has no pool `us-eats`; did you mean `us-east`?"
+    );
+    assert_eq!(
+        said(explain_cluster(&plan, "x")),
+        "the plan has no cluster `x`"
+    );
+}
+
+#[test]
+fn pools_are_explained() {
+    let mut inputs = seed();
+    inputs.pools[2].spec.suspend = Some(true);
+    let plan = planned(&inputs);
+    let text = explain_pool(&plan, "us-east").unwrap();
+    for part in [
+        "Pool us-east: aws, us-east\n",
+        " of 100\n",
+        "Clusters\n",
+        "shop/api-gateway: 2 replicas, 0.384/h",
+    ] {
+        assert!(text.contains(part), "{part}\n---\n{text}");
+    }
+    let text = explain_pool(&plan, "ap-south").unwrap();
+    for part in [
+        "Takes no new services: suspended",
+        "compliance (1 service)\n    No GDPR compliance label (1)",
+    ] {
+        assert!(text.contains(part), "{part}\n---\n{text}");
+    }
+}
+
+#[test]
+fn clusters_are_explained() {
+    let plan = planned(&seed());
+    let name = &plan.clusters[1].name;
+    let text = explain_cluster(&plan, name).unwrap();
+    for part in [
+        "To be made",
+        "nodes 0 → ",
+        "control plane\n",
+        "shop/api-gateway ×1 on each",
+        "overhead: ",
+    ] {
+        assert!(text.contains(part), "{part}\n---\n{text}");
+    }
+    let mut after = carried_out(&seed(), at(0));
+    let text = explain_cluster(&planned(&after), name).unwrap();
+    assert!(text.contains("Keeps its nodes"), "{text}");
+    after.services[0].spec.replicas.min = 9;
+    let text = explain_cluster(&planned(&after), name).unwrap();
+    assert!(text.contains("To be resized"), "{text}");
+    after.services.clear();
+    let text = explain_cluster(&planned(&after), name).unwrap();
+    assert!(text.contains("To be removed"), "{text}");
+}
+
+#[test]
+fn the_reason_names_the_first_constraint_that_counts() {
+    let mut inputs = seed();
+    let placement = inputs.services[0].spec.placement.as_mut().unwrap();
+    placement.required_regions.clear();
+    assert!(reason_of(&inputs, "api-gateway").ends_with("per minRegions constraint"));
+    let wants = inputs.policies[0].spec.requirements.as_mut().unwrap();
+    wants.min_regions = None;
+    assert!(reason_of(&inputs, "api-gateway").ends_with("per spreadConstraint"));
+    inputs.policies.clear();
+    assert!(reason_of(&inputs, "api-gateway").ends_with("at the least cost"));
+    inputs.services.push(namespaced(
+        "LatticeService",
+        "shop/web",
+        json!({
+            "containers": {"main": {"image": "x:1"}},
+            "resources": {"api-gateway": {"type": "Service"}, "gone": {"type": "Service"}},
+            "placement": {
+                "resources": {"cores": 1, "memoryGi": 1},
+                "pools": {"matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+                "latency": {"api-gateway": {"maxMs": 5}, "gone": {"maxMs": 5}},
+            },
+        }),
+    ));
+    assert!(reason_of(&inputs, "web").ends_with("per latency to api-gateway"));
+    let text = explain_service(&planned(&inputs), "web", None).unwrap();
+    assert!(
+        text.contains("  latency: api-gateway within 5 ms"),
+        "{text}"
+    );
+    assert!(text.contains("  pool selector: tier Exists"), "{text}");
+    assert!(text.contains("latency to gone is not enforced"), "{text}");
+    let mut idle = plain("shop/idle", 1, 1);
+    idle.spec.replicas.min = 0;
+    inputs.services.push(idle);
+    assert_eq!(reason_of(&inputs, "idle"), "Asks for no replicas");
+}
+
+#[test]
+fn a_pin_is_a_reason() {
+    let mut inputs = seed();
+    inputs.policies.clear();
+    inputs.services = vec![plain("shop/web", 1, 1)];
+    inputs.clusters = vec![object(
+        "LatticeCluster",
+        "mine",
+        json!({
+            "provider": {"type": "aws", "kubernetes": {"version": "1.31.0"}},
+            "nodes": {"controlPlane": 0, "groups": [{"nodeClass": "medium", "count": 1}]},
+            "poolRef": "eu-west",
+        }),
+    )];
+    let pin = |replicas: serde_json::Value| {
+        namespaced(
+            "LatticeServicePlacement",
+            "shop/web",
+            json!({"serviceRef": "web", "cluster": "mine", "overrides": replicas}),
+        )
+    };
+    inputs.service_placements = vec![pin(json!({}))];
+    assert_eq!(
+        reason_of(&inputs, "web"),
+        "Placed in eu-west per pin to cluster mine"
+    );
+    let text = explain_service(&planned(&inputs), "web", None).unwrap();
+    assert!(text.contains("  pin: cluster mine"), "{text}");
+    inputs.service_placements = vec![pin(json!({"replicas": 1}))];
+    let text = explain_service(&planned(&inputs), "web", None).unwrap();
+    assert!(text.contains("  pin: 1 on cluster mine"), "{text}");
+}
+
+#[test]
+fn lists_and_signs() {
+    use super::writing::*;
+    assert_eq!(listed(&["a"; 0]), "");
+    assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    assert_eq!(counted(1, "node"), "1 node");
+    assert_eq!(signed("-1"), "-1");
+    assert_eq!(signed("1"), "+1");
+}
