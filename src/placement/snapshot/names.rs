@@ -1,6 +1,7 @@
 //! Objects by name, each name once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use kube::{Resource, ResourceExt};
 
@@ -55,11 +56,11 @@ fn named<'a, K: Resource<DynamicType = ()>>(
 ) -> BTreeMap<String, &'a K> {
     let mut found = BTreeMap::new();
     for object in objects {
-        let name = object.name_any();
-        if found.contains_key(&name) {
-            problems.push(duplicate(kind_of::<K>(), &name));
-        } else {
-            found.insert(name, object);
+        match found.entry(object.name_any()) {
+            Entry::Vacant(free) => {
+                free.insert(object);
+            }
+            Entry::Occupied(taken) => problems.push(duplicate(kind_of::<K>(), taken.key())),
         }
     }
     found
@@ -71,11 +72,14 @@ fn identified<'a, K: Resource<DynamicType = ()>>(
 ) -> BTreeMap<ServiceId, &'a K> {
     let mut found = BTreeMap::new();
     for object in objects {
-        let id = service_id(object);
-        if found.contains_key(&id) {
-            problems.push(duplicate(kind_of::<K>(), &id.name).within(&id.namespace));
-        } else {
-            found.insert(id, object);
+        match found.entry(service_id(object)) {
+            Entry::Vacant(free) => {
+                free.insert(object);
+            }
+            Entry::Occupied(taken) => {
+                let id = taken.key();
+                problems.push(duplicate(kind_of::<K>(), &id.name).within(&id.namespace));
+            }
         }
     }
     found

@@ -242,7 +242,6 @@ fn a_size_that_cannot_be_read_is_told() {
         requests: Some(crate::api::container::ResourceAmounts {
             cpu: Some("many".into()),
             memory: Some("1Gi".into()),
-            ..Default::default()
         }),
         limits: None,
     });
