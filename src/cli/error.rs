@@ -24,6 +24,16 @@ pub(crate) enum CliError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// There is nothing to work on.
+    #[error("no Lattice manifests found below {}{}", path.display(), passed_over(*others))]
+    NoManifests {
+        path: PathBuf,
+        /// Documents that are not ours.
+        others: usize,
+    },
+    /// Manifests are wrong; what is wrong has been made ready to be shown.
+    #[error("the manifests are wrong")]
+    BadInput(String),
     /// Stdout could not be written to.
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),
@@ -52,6 +62,9 @@ impl CliError {
 
     /// The error and what caused it, for a person.
     pub(crate) fn report(&self) -> String {
+        if let Self::BadInput(findings) = self {
+            return findings.clone();
+        }
         let mut text = format!("error: {self}");
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -60,5 +73,13 @@ impl CliError {
         }
         text.push('\n');
         text
+    }
+}
+
+fn passed_over(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (1 document of another kind was passed over)".to_owned(),
+        more => format!(" ({more} documents of other kinds were passed over)"),
     }
 }

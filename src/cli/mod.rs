@@ -9,7 +9,9 @@ mod error;
 mod generated;
 mod logging;
 mod man;
+mod manifests;
 mod output;
+mod validate;
 mod version;
 
 use std::process::ExitCode;
@@ -24,7 +26,6 @@ use self::output::{ColorChoice, Output};
 #[command(
     name = "lattice",
     version,
-    about,
     max_term_width = 100,
     propagate_version = true,
     after_help = "Exit codes: 0 done, 1 failed, 2 (plan only) done and there are changes."
@@ -49,6 +50,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::Args),
     Crds(crds::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -69,6 +71,7 @@ pub(crate) enum Outcome {
 impl Command {
     fn run(self, out: &Output) -> Result<Outcome, CliError> {
         match self {
+            Self::Validate(args) => args.run(out),
             Self::Crds(args) => args.run(out),
             Self::Completions(args) => args.run(out),
             Self::Man(args) => args.run(out),
