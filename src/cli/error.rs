@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::operator::crypto::CryptoError;
+use crate::placement::plan::PlanError;
+use crate::placement::text::ExplainError;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,23 @@ pub(crate) enum CliError {
     /// Manifests are wrong; what is wrong has been made ready to be shown.
     #[error("the manifests are wrong")]
     BadInput(String),
+    /// What was asked about is not in the plan.
+    #[error("{error}{}{known}", if known.is_empty() { "" } else { "\n  " })]
+    Explain { error: ExplainError, known: String },
+    /// A file does not hold a plan.
+    #[error("{} is not a plan that this version reads", path.display())]
+    Plan { path: PathBuf, source: PlanError },
+    /// There is no API server to be found.
+    #[error(
+        "no usable kubeconfig: {0}\n  set KUBECONFIG, or work offline with --plan FILE or --dir DIR"
+    )]
+    Kubeconfig(String),
+    /// The API server did not answer as it should.
+    #[error("the API server cannot be read")]
+    Api(#[from] kube::Error),
+    /// The process cannot have threads or timers.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
     /// Stdout could not be written to.
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),

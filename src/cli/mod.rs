@@ -3,14 +3,21 @@
 //! Exit codes are those of `terraform plan -detailed-exitcode`: 0 done and nothing to do, 2 done and there
 //! are changes, 1 not done. Results go to stdout, everything else to stderr.
 
+mod against;
 mod completions;
 mod crds;
 mod error;
+mod explain;
 mod generated;
+mod live;
 mod logging;
 mod man;
 mod manifests;
 mod output;
+mod plan;
+mod plan_text;
+mod reference;
+mod schema;
 mod validate;
 mod version;
 
@@ -50,8 +57,12 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Plan(plan::Args),
+    Explain(explain::Args),
     Validate(validate::Args),
     Crds(crds::Args),
+    Schema(schema::Args),
+    Reference(reference::Args),
     Completions(completions::Args),
     Man(man::Args),
     Version(version::Args),
@@ -71,8 +82,12 @@ pub(crate) enum Outcome {
 impl Command {
     fn run(self, out: &Output) -> Result<Outcome, CliError> {
         match self {
+            Self::Plan(args) => args.run(out),
+            Self::Explain(args) => args.run(out),
             Self::Validate(args) => args.run(out),
             Self::Crds(args) => args.run(out),
+            Self::Schema(args) => args.run(out),
+            Self::Reference(args) => args.run(out),
             Self::Completions(args) => args.run(out),
             Self::Man(args) => args.run(out),
             Self::Version(args) => args.run(out),

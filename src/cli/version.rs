@@ -6,6 +6,7 @@ use super::Outcome;
 use super::error::CliError;
 use super::output::Output;
 use crate::api;
+use crate::scheduler::solution::SOLVER_VERSION;
 
 /// Print the version of this binary, of its solver and of its kinds, and the state of its cryptography.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let version = Version {
             lattice: env!("CARGO_PKG_VERSION"),
-            solver: env!("CARGO_PKG_VERSION"),
+            solver: SOLVER_VERSION,
             api: api::API_VERSION,
             fips: rustls::crypto::CryptoProvider::get_default()
                 .is_some_and(|provider| provider.fips()),

@@ -14,6 +14,9 @@ pub(super) fn split(message: &str) -> (String, Option<String>) {
 
 /// Advice on a value that does not fit.
 pub(super) fn on_value(value: &Value, path: &[PathSegment], message: &str) -> Option<String> {
+    if let Some(field) = message.strip_suffix("` is missing") {
+        return Some(format!("add `{}:` to it", field.trim_start_matches('`')));
+    }
     match value {
         Value::String(text) if message.contains("is not a quantity") => quantity(text, path),
         Value::String(text) if message.starts_with("expected an integer") => text
@@ -84,6 +87,12 @@ mod tests {
             advise(json!([]), "env", "expected a string, found a list"),
             None
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_to_be_added() {
+        let advice = advise(json!({}), "provider", "`type` is missing");
+        assert_eq!(advice.as_deref(), Some("add `type:` to it"));
     }
 
     #[test]

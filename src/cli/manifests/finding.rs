@@ -187,7 +187,8 @@ impl Shown {
             if also.source.name == finding.at.source.name {
                 shown.labels.push(label(also));
             } else {
-                let other = Self::at(also, also.label.clone(), Severity::Advice);
+                let mut other = Self::at(also, also.label.clone(), Severity::Advice);
+                other.labels = vec![LabeledSpan::new_with_span(None, also.span.clone())];
                 shown.elsewhere.push(other);
             }
         }

@@ -1,0 +1,129 @@
+//! `lattice explain`: why here, why not there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::output::Output;
+use super::{Outcome, live, plan};
+use crate::placement::plan::{self as document, Plan};
+use crate::placement::text::{self, ExplainError};
+
+/// Most names that are listed beside an unknown one.
+const LISTED: usize = 20;
+
+/// Say why a service is where it is and not elsewhere, what fills a pool, or what a cluster is made of.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  lattice explain service api -n shop              # live, from the cluster kubectl talks to
+  lattice explain pool us-east --plan plan.json    # from `lattice plan --out plan.json`
+  lattice explain service api --dir fleet/         # from manifests")]
+pub(crate) struct Args {
+    /// What to explain.
+    #[arg(value_enum)]
+    kind: Kind,
+    /// Its name; of a service also NAMESPACE/NAME.
+    name: String,
+    /// Namespace of the service.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Explain from a plan file, JSON or YAML.
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    plan: Option<PathBuf>,
+    /// Explain from the plan of a folder of manifests.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Explain what is decided in the cluster of this kubeconfig.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "dir"])]
+    kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    #[value(aliases = ["services", "svc", "latticeservice"])]
+    Service,
+    #[value(aliases = ["pools", "latticepool"])]
+    Pool,
+    #[value(aliases = ["clusters", "latticecluster"])]
+    Cluster,
+}
+
+impl Args {
+    pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
+        let plan = match (&self.plan, &self.dir) {
+            (Some(file), _) => from_file(file)?,
+            (None, Some(folder)) => self.from_manifests(folder, out)?,
+            (None, None) => live::block_on(live::plan_from_cluster(self.kubeconfig.as_deref()))?,
+        };
+        let text = self.explain(&plan).map_err(|error| {
+            let known = match error {
+                ExplainError::Unknown { .. } => self.known(&plan),
+                _ => String::new(),
+            };
+            CliError::Explain { error, known }
+        })?;
+        out.print(&text)?;
+        Ok(Outcome::Done)
+    }
+
+    fn explain(&self, plan: &Plan) -> Result<String, ExplainError> {
+        match (self.kind, self.name.split_once('/')) {
+            (Kind::Service, Some((namespace, name))) => {
+                text::explain_service(plan, name, Some(namespace))
+            }
+            (Kind::Service, None) => {
+                text::explain_service(plan, &self.name, self.namespace.as_deref())
+            }
+            (Kind::Pool, _) => text::explain_pool(plan, &self.name),
+            (Kind::Cluster, _) => text::explain_cluster(plan, &self.name),
+        }
+    }
+
+    fn from_manifests(&self, folder: &Path, out: &Output) -> Result<Plan, CliError> {
+        let made = plan::make(folder, None, |findings| {
+            Ok(CliError::BadInput(findings.render(out.color_errors)))
+        })?;
+        let (snapshot, mut plan) = (&made.built.snapshot, made.plan);
+        let name = self.name.rsplit('/').next().unwrap_or_default();
+        document::add_rejections(&mut plan, snapshot, &made.solution, &|id| {
+            self.kind == Kind::Pool || id.name == name
+        });
+        Ok(plan)
+    }
+
+    /// The names that there are.
+    fn known(&self, plan: &Plan) -> String {
+        let (what, names): (&str, Vec<String>) = match self.kind {
+            Kind::Service => (
+                "services",
+                plan.decisions
+                    .iter()
+                    .map(|d| format!("{}/{}", d.namespace, d.service))
+                    .collect(),
+            ),
+            Kind::Pool => ("pools", plan.pools.iter().map(|p| p.name.clone()).collect()),
+            Kind::Cluster => (
+                "clusters",
+                plan.clusters.iter().map(|c| c.name.clone()).collect(),
+            ),
+        };
+        let more = match names.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first = &names[..names.len().min(LISTED)];
+        if first.is_empty() {
+            format!("there are no {what} in it")
+        } else {
+            format!("{what} in it: {}{more}", first.join(", "))
+        }
+    }
+}
+
+fn from_file(file: &Path) -> Result<Plan, CliError> {
+    let text = fs::read_to_string(file).map_err(CliError::read(file))?;
+    document::read(&text).map_err(|source| CliError::Plan {
+        path: file.to_owned(),
+        source,
+    })
+}
