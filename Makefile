@@ -50,8 +50,9 @@ lint: ## Format check and clippy
 fmt: ## Formats the source
 	cargo fmt
 
-generate: ## Writes what is generated from the source: CRDs
+generate: ## Writes what is generated from the source: CRDs, the kinds' reference
 	cargo run --locked -- crds crds
+	cargo run --locked -- reference docs/reference
 
 bench: ## Runs the benchmarks
 	cargo bench --locked

@@ -87,7 +87,11 @@ impl CliError {
         let mut text = format!("error: {self}");
         let mut cause = self.source();
         while let Some(error) = cause {
-            let _ = write!(text, "\n  caused by: {error}");
+            let words = error.to_string();
+            // Some errors repeat what caused them in their own words.
+            if !text.contains(&words) {
+                let _ = write!(text, "\n  caused by: {words}");
+            }
             cause = error.source();
         }
         text.push('\n');

@@ -51,8 +51,8 @@ enum Kind {
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let plan = match (&self.plan, &self.dir) {
-            (Some(file), _) => from_file(file)?,
-            (None, Some(folder)) => self.from_manifests(folder, out)?,
+            (Some(file), _) => plan_of_file(file)?,
+            (None, Some(folder)) => self.plan_of_manifests(folder, out)?,
             (None, None) => live::block_on(live::plan_from_cluster(self.kubeconfig.as_deref()))?,
         };
         let text = self.explain(&plan).map_err(|error| {
@@ -79,7 +79,7 @@ impl Args {
         }
     }
 
-    fn from_manifests(&self, folder: &Path, out: &Output) -> Result<Plan, CliError> {
+    fn plan_of_manifests(&self, folder: &Path, out: &Output) -> Result<Plan, CliError> {
         let made = plan::make(folder, None, |findings| {
             Ok(CliError::BadInput(findings.render(out.color_errors)))
         })?;
@@ -120,7 +120,7 @@ impl Args {
     }
 }
 
-fn from_file(file: &Path) -> Result<Plan, CliError> {
+fn plan_of_file(file: &Path) -> Result<Plan, CliError> {
     let text = fs::read_to_string(file).map_err(CliError::read(file))?;
     document::read(&text).map_err(|source| CliError::Plan {
         path: file.to_owned(),

@@ -104,7 +104,11 @@ impl Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::of_process(cli.global.color);
-    logging::start(cli.global.verbose, cli.command.logs_as_json());
+    logging::start(
+        cli.global.verbose,
+        cli.command.logs_as_json(),
+        out.color_errors,
+    );
     match crate::operator::crypto::install_fips_provider()
         .map_err(CliError::from)
         .and_then(|()| cli.command.run(&out))

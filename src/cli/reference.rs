@@ -151,6 +151,10 @@ fn type_of(schema: &Value) -> String {
 /// What a value may be.
 fn bounds(schema: &Value) -> String {
     let mut said = Vec::new();
+    if schema["x-lattice-type"].is_string() {
+        // The keywords of these bind the ways to write them; the type's words say it better.
+        return String::new();
+    }
     if let Some(allowed) = schema["enum"].as_array() {
         let allowed: Vec<String> = allowed.iter().map(|value| format!("`{value}`")).collect();
         said.push(format!("One of {}.", allowed.join(", ").replace('"', "")));
