@@ -2,3 +2,12 @@
 
 pub mod control_plane;
 pub mod crypto;
+pub mod decision_log;
+pub mod error;
+mod http;
+mod inventory;
+mod leader;
+mod metrics;
+mod status_writer;
+mod store;
+mod watch;

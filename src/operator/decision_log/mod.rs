@@ -1,0 +1,333 @@
+//! The decision log in the API server: what was decided, from which inputs, and by whom.
+//!
+//! The head, one ConfigMap, is the commit point. It lists the last decisions and is only ever replaced under
+//! the resource version that its writer read or wrote last. A decision's snapshot and solution are stored
+//! before, as immutable objects named by their content, so that a head never names what is not there.
+//! Whoever becomes leader claims the head first; from then on every write of an earlier leader fails.
+
+pub mod blob;
+pub mod head;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Namespace},
+    jiff,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, ObjectMeta, PartialObjectMeta, PostParams},
+};
+
+use self::blob::{BlobRef, Packed};
+pub use self::head::{Entry, Head};
+
+/// Where the log and the leader's lease are.
+pub const NAMESPACE: &str = "lattice-system";
+/// The ConfigMap that lists the last decisions.
+pub const HEAD: &str = "lattice-decisions";
+
+const HEAD_KEY: &str = "head.json";
+const PART_KEY: &str = "part";
+const BLOB_LABEL: &str = "lattice.dev/decision-blob";
+/// Most objects removed in one sweep, so that a sweep never holds up decisions.
+const SWEEP_MOST: u32 = 200;
+/// Orphans younger than this may be another writer's that is about to commit.
+const ORPHAN_AGE: Duration = Duration::from_secs(120);
+
+/// Why the log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The API server refused or could not be reached.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+    /// Somebody else wrote the head since: this writer's time is over.
+    #[error("somebody else wrote the head of the log")]
+    Fenced,
+    /// A blob could not be compressed or unpacked.
+    #[error("cannot compress or unpack: {0}")]
+    Pack(#[source] std::io::Error),
+    /// A decision is too large to be stored.
+    #[error("{bytes} bytes, compressed, are more than the log takes")]
+    TooLarge {
+        /// Size after compression.
+        bytes: usize,
+    },
+    /// What is stored is not what its name says.
+    #[error("blob {0} is damaged")]
+    Corrupt(String),
+    /// The head is not ours.
+    #[error("the head of the log cannot be read: {0}")]
+    Head(#[from] serde_json::Error),
+    /// A part of a decision is missing.
+    #[error("{0} is missing")]
+    Missing(String),
+}
+
+/// Read access for anybody.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    maps: Api<ConfigMap>,
+}
+
+impl Reader {
+    /// The log in this cluster.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            maps: Api::namespaced(client, NAMESPACE),
+        }
+    }
+
+    /// The head, if there is one.
+    ///
+    /// # Errors
+    /// If the API server does not answer, or the head is not ours.
+    pub async fn head(&self) -> Result<Option<Head>, LogError> {
+        let map = self.maps.get_opt(HEAD).await?;
+        map.as_ref().map(parse).transpose()
+    }
+
+    /// What was stored with a decision.
+    ///
+    /// # Errors
+    /// If a part is missing or damaged.
+    pub async fn read(&self, reference: &BlobRef) -> Result<Vec<u8>, LogError> {
+        let mut parts = Vec::with_capacity(reference.parts);
+        for name in reference.names() {
+            let map = self.maps.get_opt(&name).await?;
+            let part = map
+                .and_then(|map| map.binary_data)
+                .and_then(|mut data| data.remove(PART_KEY))
+                .ok_or(LogError::Missing(name))?;
+            parts.push(part.0);
+        }
+        blob::unpack(reference, &parts)
+    }
+}
+
+/// The one writer of a leader's term.
+#[derive(Debug)]
+pub struct Writer {
+    reader: Reader,
+    head: Head,
+    version: String,
+    most: usize,
+}
+
+/// What is to be committed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// When it was decided, RFC 3339.
+    pub time: String,
+    /// Digest of the snapshot.
+    pub snapshot_digest: String,
+    /// Digest of the solution.
+    pub solution_digest: String,
+    /// Version of the solver.
+    pub solver_version: String,
+    /// Snapshot and solution, ready to be stored.
+    pub packed: Packed,
+}
+
+impl Writer {
+    /// Takes the log over for this holder and epoch. Every earlier writer is fenced from here on.
+    ///
+    /// # Errors
+    /// [`LogError::Fenced`] if somebody else claims it at the same time.
+    pub async fn claim(
+        client: Client,
+        holder: &str,
+        epoch: i64,
+        most: usize,
+    ) -> Result<Self, LogError> {
+        ensure_namespace(&client).await?;
+        let reader = Reader::new(client);
+        let found = reader.maps.get_opt(HEAD).await?;
+        let mut head = found.as_ref().map(parse).transpose()?.unwrap_or_default();
+        head.holder = holder.to_owned();
+        head.epoch = epoch;
+        let version = found.as_ref().and_then(ResourceExt::resource_version);
+        let version = put_head(&reader.maps, &head, version).await?;
+        Ok(Self {
+            reader,
+            head,
+            version,
+            most,
+        })
+    }
+
+    /// The head as this writer wrote it last.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Read access.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Commits a decision: stores it, then writes the head that names it.
+    ///
+    /// # Errors
+    /// [`LogError::Fenced`] if somebody else claimed the log; nothing was committed then.
+    pub async fn commit(&mut self, draft: Draft) -> Result<Entry, LogError> {
+        let packed = draft.packed;
+        for (name, part) in packed.reference.names().zip(packed.parts) {
+            self.put_part(name, part).await?;
+        }
+        let entry = Entry {
+            id: self.head.next_id(),
+            time: draft.time,
+            snapshot_digest: draft.snapshot_digest,
+            solution_digest: draft.solution_digest,
+            solver_version: draft.solver_version,
+            holder: self.head.holder.clone(),
+            epoch: self.head.epoch,
+            blob: packed.reference,
+        };
+        let next = self.head.with(entry.clone(), self.most);
+        self.version = put_head(&self.reader.maps, &next, Some(self.version.clone())).await?;
+        let before = std::mem::replace(&mut self.head, next).referenced();
+        self.drop_parts(&before).await;
+        Ok(entry)
+    }
+
+    /// Whether the head is still as this writer left it.
+    ///
+    /// # Errors
+    /// [`LogError::Fenced`] if it is not.
+    pub async fn verify(&self) -> Result<(), LogError> {
+        let head = self.reader.maps.get_metadata_opt(HEAD).await?;
+        match head.as_ref().and_then(ResourceExt::resource_version) {
+            Some(version) if version == self.version => Ok(()),
+            _ => Err(LogError::Fenced),
+        }
+    }
+
+    /// Removes what crashes left behind: stored, but named by no head.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn sweep(&self) -> Result<usize, LogError> {
+        let oldest = jiff::Timestamp::now()
+            - jiff::SignedDuration::try_from(ORPHAN_AGE).unwrap_or_default();
+        let params = ListParams::default().labels(BLOB_LABEL).limit(SWEEP_MOST * 2);
+        let found = self.reader.maps.list_metadata(&params).await?;
+        let referenced = self.head.referenced();
+        let orphans = found
+            .items
+            .iter()
+            .filter(|map| is_older(map, oldest))
+            .map(ResourceExt::name_any)
+            .filter(|name| !referenced.contains(name))
+            .take(SWEEP_MOST as usize);
+        let mut removed = 0;
+        for name in orphans {
+            self.remove(&name).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    async fn put_part(&self, name: String, part: Vec<u8>) -> Result<(), LogError> {
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(name),
+                labels: Some([(BLOB_LABEL.to_owned(), "true".to_owned())].into()),
+                ..ObjectMeta::default()
+            },
+            binary_data: Some([(PART_KEY.to_owned(), ByteString(part))].into()),
+            immutable: Some(true),
+            ..ConfigMap::default()
+        };
+        match self.reader.maps.create(&PostParams::default(), &map).await {
+            // Named by its content: what is there is the same.
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+            other => Ok(other.map(|_| ())?),
+        }
+    }
+
+    /// Removes what only decisions needed that fell off the list. What fails here is swept later.
+    async fn drop_parts(&self, before: &BTreeSet<String>) {
+        for name in before.difference(&self.head.referenced()) {
+            if let Err(error) = self.remove(name).await {
+                tracing::debug!(%name, %error, "a part of an old decision is left for the sweep");
+            }
+        }
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), LogError> {
+        match self.reader.maps.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            other => Ok(other.map(|_| ())?),
+        }
+    }
+}
+
+/// Makes the namespace of the log and the lease, where it is not there.
+///
+/// # Errors
+/// If the API server refuses.
+pub async fn ensure_namespace(client: &Client) -> Result<(), kube::Error> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    if namespaces.get_opt(NAMESPACE).await?.is_some() {
+        return Ok(());
+    }
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            name: Some(NAMESPACE.to_owned()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    match namespaces.create(&PostParams::default(), &namespace).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+fn parse(map: &ConfigMap) -> Result<Head, LogError> {
+    let text = map.data.as_ref().and_then(|data| data.get(HEAD_KEY));
+    let text = text.ok_or_else(|| LogError::Missing(format!("{HEAD}: {HEAD_KEY}")))?;
+    Ok(serde_json::from_str(text)?)
+}
+
+/// Creates the head, or replaces the one of this version; returns the new version.
+async fn put_head(
+    maps: &Api<ConfigMap>,
+    head: &Head,
+    version: Option<String>,
+) -> Result<String, LogError> {
+    let text = serde_json::to_string_pretty(head)?;
+    let map = ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(HEAD.to_owned()),
+            resource_version: version.clone(),
+            ..ObjectMeta::default()
+        },
+        data: Some([(HEAD_KEY.to_owned(), text)].into()),
+        ..ConfigMap::default()
+    };
+    let params = PostParams::default();
+    let written = match version {
+        Some(_) => maps.replace(HEAD, &params, &map).await,
+        None => maps.create(&params, &map).await,
+    };
+    match written {
+        Ok(map) => Ok(map.resource_version().unwrap_or_default()),
+        Err(kube::Error::Api(status))
+            if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
+        {
+            Err(LogError::Fenced)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_older(map: &PartialObjectMeta<ConfigMap>, than: jiff::Timestamp) -> bool {
+    map.creation_timestamp().is_none_or(|time| time.0 < than)
+}

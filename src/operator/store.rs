@@ -1,0 +1,74 @@
+//! What the watches have seen, as typed stores, and one look at all of it.
+
+use std::sync::Arc;
+
+use kube::{
+    Resource, ResourceExt,
+    runtime::reflector::{Lookup, Store},
+};
+
+use crate::{
+    api::{
+        LatticeCluster, LatticeExternalService, LatticeNodeClass, LatticePlacementPolicy,
+        LatticePool, LatticeService, LatticeServicePlacement,
+    },
+    placement::inputs::Inputs,
+};
+
+/// One store a kind.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) pools: Store<LatticePool>,
+    pub(crate) node_classes: Store<LatticeNodeClass>,
+    pub(crate) policies: Store<LatticePlacementPolicy>,
+    pub(crate) services: Store<LatticeService>,
+    pub(crate) clusters: Store<LatticeCluster>,
+    pub(crate) service_placements: Store<LatticeServicePlacement>,
+    pub(crate) external_services: Store<LatticeExternalService>,
+}
+
+impl Stores {
+    /// Waits until every store has seen its whole kind once. Deciding on a part would move what runs.
+    pub(crate) async fn ready(&self) {
+        // An error means that the watch has ended, which only a stop of the operator brings about.
+        let _ = tokio::join!(
+            self.pools.wait_until_ready(),
+            self.node_classes.wait_until_ready(),
+            self.policies.wait_until_ready(),
+            self.services.wait_until_ready(),
+            self.clusters.wait_until_ready(),
+            self.service_placements.wait_until_ready(),
+            self.external_services.wait_until_ready(),
+        );
+    }
+
+    /// Everything as of now, by namespace and name.
+    pub(crate) fn observe(&self) -> Inputs {
+        Inputs {
+            pools: objects(&self.pools),
+            node_classes: objects(&self.node_classes),
+            policies: objects(&self.policies),
+            services: alive(objects(&self.services)),
+            clusters: objects(&self.clusters),
+            service_placements: alive(objects(&self.service_placements)),
+            external_services: objects(&self.external_services),
+        }
+    }
+}
+
+fn objects<K>(store: &Store<K>) -> Vec<K>
+where
+    K: Lookup + Resource + Clone + 'static,
+    <K as Lookup>::DynamicType: std::hash::Hash + Eq + Clone,
+{
+    let mut found: Vec<K> = store.state().into_iter().map(Arc::unwrap_or_clone).collect();
+    found.sort_by_cached_key(|object| (object.namespace(), object.name_any()));
+    found
+}
+
+/// Without those that somebody deleted and a finalizer still holds.
+fn alive<K: Resource>(objects: Vec<K>) -> Vec<K> {
+    let mut objects = objects;
+    objects.retain(|object| object.meta().deletion_timestamp.is_none());
+    objects
+}
