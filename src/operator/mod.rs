@@ -1,13 +1,151 @@
 //! The composition root: controllers, leader election, the status writer, metrics and the embedded control plane.
 
+mod acts;
+mod apply;
 pub mod control_plane;
 pub mod crypto;
+mod decide;
 pub mod decision_log;
 pub mod error;
+mod events;
 mod http;
+pub mod install;
 mod inventory;
 mod leader;
 mod metrics;
+mod reconcile;
 mod status_writer;
 mod store;
 mod watch;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use kube::Client;
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::error::OperatorError;
+use self::{
+    decision_log::ensure_namespace,
+    events::Events,
+    http::Health,
+    leader::{Candidate, Term},
+    metrics::Metrics, reconcile::Reconciler, status_writer::StatusWriter,
+};
+
+/// Longest time that a stop waits for what is under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How an operator is to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name among the operators of the fleet. One that stays the same over restarts gets its lease back at
+    /// once.
+    pub identity: String,
+    /// Where metrics and health are served, if anywhere.
+    pub http: Option<SocketAddr>,
+    /// How long a lease is valid; none means that there is no other operator.
+    pub lease_seconds: Option<u64>,
+    /// How many decisions the log keeps.
+    pub decision_log_size: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            identity: format!("lattice-{}", std::process::id()),
+            http: None,
+            lease_seconds: Some(15),
+            decision_log_size: 20,
+        }
+    }
+}
+
+/// Runs an operator until the stop.
+///
+/// # Errors
+/// If it cannot begin. Once it runs, whatever fails is tried again.
+pub async fn run(
+    client: Client,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<(), OperatorError> {
+    crypto::install_fips_provider()?;
+    let tasks = TaskTracker::new();
+    // Ends everything on every way out, an error included.
+    let stop = stop.child_token();
+    let _end = stop.clone().drop_guard();
+    let metrics = Arc::new(Metrics::new());
+    let synced = Arc::new(AtomicBool::new(false));
+    if let Some(address) = options.http {
+        let listener = http::bind(address).await?;
+        let health = Health {
+            metrics: Arc::clone(&metrics),
+            synced: Arc::clone(&synced),
+        };
+        tasks.spawn(http::serve(listener, health, stop.clone()));
+    }
+    ensure_namespace(&client).await?;
+    let changed = Arc::new(Notify::new());
+    let stores = watch::start(&client, &changed, &metrics, &tasks, &stop);
+    while !synced.load(Ordering::Acquire) {
+        metrics.beat();
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            () = stores.ready() => synced.store(true, Ordering::Release),
+        }
+    }
+    let (terms, campaign) = candidacy(&client, &options, &stop);
+    let reconciler = Reconciler {
+        writer: StatusWriter::start(client.clone(), Arc::clone(&metrics), &tasks, &stop),
+        events: Events::start(client.clone(), options.identity.clone(), &tasks, &stop),
+        client,
+        identity: options.identity,
+        log_size: options.decision_log_size,
+        stores,
+        changed,
+        metrics,
+    };
+    let ended = async {
+        reconciler.run(terms, &stop).await;
+        Ok(())
+    };
+    tokio::try_join!(ended, campaign)?;
+    stop.cancel();
+    tasks.close();
+    if timeout(STOP_PATIENCE, tasks.wait()).await.is_err() {
+        tracing::warn!("gave up waiting for what was under way");
+    }
+    Ok(())
+}
+
+type Campaign = futures::future::BoxFuture<'static, Result<(), OperatorError>>;
+
+/// The terms of this operator, and what has to run for there to be any.
+fn candidacy(
+    client: &Client,
+    options: &Options,
+    stop: &CancellationToken,
+) -> (watch::Receiver<Option<Term>>, Campaign) {
+    let Some(lease_seconds) = options.lease_seconds else {
+        return (leader::always(stop), Box::pin(async { Ok(()) }));
+    };
+    let candidate = Candidate {
+        identity: options.identity.clone(),
+        lease_seconds,
+    };
+    let (sender, receiver) = watch::channel(None);
+    let campaign = leader::campaign(client.clone(), candidate, stop.clone(), sender);
+    (receiver, Box::pin(campaign))
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::{
     Resource, ResourceExt,
-    runtime::reflector::{Lookup, Store},
+    runtime::reflector::Store,
 };
 
 use crate::{
@@ -58,11 +58,11 @@ impl Stores {
 
 fn objects<K>(store: &Store<K>) -> Vec<K>
 where
-    K: Lookup + Resource + Clone + 'static,
-    <K as Lookup>::DynamicType: std::hash::Hash + Eq + Clone,
+    K: Resource + Clone + 'static,
+    K::DynamicType: std::hash::Hash + Eq + Clone,
 {
     let mut found: Vec<K> = store.state().into_iter().map(Arc::unwrap_or_clone).collect();
-    found.sort_by_cached_key(|object| (object.namespace(), object.name_any()));
+    found.sort_by_cached_key(|object| (ResourceExt::namespace(object), object.name_any()));
     found
 }
 

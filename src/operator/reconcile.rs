@@ -1,0 +1,257 @@
+//! The main road: observe, decide, commit, act; over and over while leading.
+//!
+//! A pass decides only on what is committed and observed, commits before it acts, and acts by comparing what
+//! should be with what is. So it can be cut off anywhere: the next pass, of this process or another, takes up
+//! the last committed decision and writes what is still missing.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use kube::Client;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    acts::{self, Acts},
+    apply,
+    decide::{self, Decided},
+    decision_log::{LogError, Writer},
+    error::OperatorError,
+    events::Events,
+    inventory::Committed,
+    leader::Term,
+    metrics::Metrics,
+    status_writer::{CONCURRENT, PATIENCE, StatusWriter, no_answer},
+    store::Stores,
+};
+
+/// Changes that come closer together than this are decided on together.
+const QUIET: Duration = Duration::from_millis(200);
+/// But no change waits longer than this.
+const MOST_DELAY: Duration = Duration::from_secs(2);
+/// A pass without a change, in case one went unnoticed.
+const RESYNC: Duration = Duration::from_secs(300);
+/// How often the main loop shows that it is alive while nothing happens.
+const BEAT: Duration = Duration::from_secs(10);
+/// Pauses after failed passes: doubled from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Everything that a pass works with.
+pub(crate) struct Reconciler {
+    pub(crate) client: Client,
+    pub(crate) identity: String,
+    pub(crate) log_size: usize,
+    pub(crate) stores: Stores,
+    pub(crate) changed: Arc<Notify>,
+    pub(crate) writer: StatusWriter,
+    pub(crate) events: Events,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What a leader knows in its term.
+struct Office<'a> {
+    log: Writer,
+    committed: Option<Arc<Committed>>,
+    /// Whether clusters that the last decision removes may still be there.
+    deletions_due: bool,
+    term: &'a Term,
+}
+
+impl Reconciler {
+    /// Leads whenever there is a term, until the stop.
+    pub(crate) async fn run(
+        &self,
+        mut terms: watch::Receiver<Option<Term>>,
+        stop: &CancellationToken,
+    ) {
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_cancelled() {
+            let term = terms.borrow_and_update().clone();
+            let Some(term) = term else {
+                self.metrics.beat();
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    // An error means that the campaign has ended, which comes before the stop.
+                    _ = timeout(BEAT, terms.changed()) => {}
+                }
+                continue;
+            };
+            self.metrics.is_leader.set(1);
+            let led = stop.run_until_cancelled(term.over.run_until_cancelled(self.lead(&term)));
+            let began = Instant::now();
+            let result = led.await;
+            self.metrics.is_leader.set(0);
+            if let Some(Some(Err(error))) = result {
+                tracing::warn!(%error, "the term is begun anew");
+                if began.elapsed() > LAST_PAUSE {
+                    pause = FIRST_PAUSE;
+                }
+                let _ = timeout(pause, stop.cancelled()).await;
+                pause = longer(pause);
+            }
+        }
+    }
+
+    /// One term. Ends only by an error that makes what the leader knows doubtful.
+    async fn lead(&self, term: &Term) -> Result<(), OperatorError> {
+        let log = Writer::claim(
+            self.client.clone(),
+            &self.identity,
+            term.epoch,
+            self.log_size,
+        )
+        .await?;
+        let committed = decide::load(&log).await?;
+        let swept = log.sweep().await?;
+        tracing::info!(
+            decision = committed.as_ref().map_or(0, |c| c.id),
+            swept,
+            "took over the decision log"
+        );
+        let mut office = Office {
+            log,
+            committed: committed.map(Arc::new),
+            deletions_due: true,
+            term,
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.metrics.beat();
+            self.metrics.passes.inc();
+            match self.pass(&mut office).await {
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    self.rest().await;
+                }
+                Err(
+                    error @ (OperatorError::Log(LogError::Fenced) | OperatorError::NotLeading),
+                ) => return Err(error),
+                Err(error) => {
+                    self.metrics.pass_failures.inc();
+                    tracing::warn!(%error, "a pass failed and is tried again");
+                    tokio::time::sleep(pause).await;
+                    pause = longer(pause);
+                }
+            }
+        }
+    }
+
+    async fn pass(&self, office: &mut Office<'_>) -> Result<(), OperatorError> {
+        // Before the next decision, for that one no longer knows of them.
+        self.finish_deletions(office).await?;
+        let inputs = Arc::new(self.stores.observe());
+        let before = office.committed.clone();
+        let (seen, known) = (Arc::clone(&inputs), before.clone());
+        let decided = tokio::task::spawn_blocking(move || decide::decide(&seen, known)).await??;
+        let Decided { built, next } = decided;
+        let fresh = next.is_some();
+        if let Some(next) = next {
+            self.metrics.solve_seconds.observe(next.seconds);
+            let entry = office.log.commit(next.draft).await?;
+            tracing::info!(
+                decision = entry.id,
+                hourly = next.committed.solution.hourly,
+                "decided"
+            );
+            self.metrics.decisions.inc();
+            office.committed = Some(Arc::new(Committed {
+                id: entry.id,
+                ..next.committed
+            }));
+            office.deletions_due = true;
+            self.finish_deletions(office).await?;
+        }
+        let Some(committed) = office.committed.clone() else {
+            return Ok(());
+        };
+        let before = before.filter(|_| fresh);
+        let work = move || acts::acts(&inputs, &built, &committed, before.as_deref(), fresh);
+        let acts = tokio::task::spawn_blocking(work).await??;
+        acts.show(&self.metrics);
+        self.act(acts, office).await
+    }
+
+    async fn finish_deletions(&self, office: &mut Office<'_>) -> Result<(), OperatorError> {
+        if !office.deletions_due {
+            return Ok(());
+        }
+        if let Some(committed) = &office.committed {
+            for name in committed.deleted() {
+                timeout(PATIENCE, apply::delete(&self.client, name))
+                    .await
+                    .map_err(|_| no_answer())??;
+            }
+        }
+        office.deletions_due = false;
+        Ok(())
+    }
+
+    /// Writes what differs. Clusters go before statuses, so that no status names a cluster that is not there.
+    async fn act(&self, acts: Acts, office: &Office<'_>) -> Result<(), OperatorError> {
+        if acts.is_empty() {
+            return Ok(());
+        }
+        office.log.verify().await?;
+        let clusters = stream::iter(acts.clusters)
+            .map(|write| async {
+                self.metrics.writes.inc();
+                timeout(PATIENCE, apply::write(&self.client, write))
+                    .await
+                    .map_err(|_| no_answer())?
+            })
+            .buffer_unordered(CONCURRENT)
+            .collect::<Vec<_>>()
+            .await;
+        all_written(clusters)?;
+        let statuses = stream::iter(acts.statuses)
+            .map(|write| self.writer.write(write, &office.term.over))
+            .buffer_unordered(CONCURRENT)
+            .collect::<Vec<_>>()
+            .await;
+        all_written(statuses)?;
+        for news in acts.news {
+            self.events.tell(news);
+        }
+        Ok(())
+    }
+
+    /// Waits for the next change, and for it to be followed by quiet.
+    async fn rest(&self) {
+        let since = Instant::now();
+        while timeout(BEAT, self.changed.notified()).await.is_err() {
+            self.metrics.beat();
+            if since.elapsed() >= RESYNC {
+                return;
+            }
+        }
+        let deadline = Instant::now() + MOST_DELAY;
+        loop {
+            let quiet = deadline.min(Instant::now() + QUIET);
+            if timeout_at(quiet, self.changed.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LAST_PAUSE)
+}
+
+fn all_written(results: Vec<Result<(), OperatorError>>) -> Result<(), OperatorError> {
+    let all = results.len();
+    let mut failures = results.into_iter().filter_map(Result::err);
+    match failures.next() {
+        None => Ok(()),
+        Some(OperatorError::NotLeading) => Err(OperatorError::NotLeading),
+        Some(first) => Err(OperatorError::Writes {
+            failed: failures.count() + 1,
+            all,
+            first: first.to_string(),
+        }),
+    }
+}
