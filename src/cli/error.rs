@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::online::OnlineError;
 use crate::operator::crypto::CryptoError;
 use crate::placement::plan::PlanError;
 use crate::placement::text::ExplainError;
@@ -14,6 +15,9 @@ pub(crate) enum CliError {
     /// The process may not use cryptography.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// A command that talks to an API server failed.
+    #[error(transparent)]
+    Online(#[from] OnlineError),
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
     Read {

@@ -6,6 +6,7 @@
 mod against;
 mod completions;
 mod crds;
+mod demo;
 mod error;
 mod explain;
 mod generated;
@@ -13,11 +14,15 @@ mod live;
 mod logging;
 mod man;
 mod manifests;
+mod online;
+mod operator;
 mod output;
 mod plan;
 mod plan_text;
 mod reference;
+mod replay;
 mod schema;
+mod up;
 mod validate;
 mod version;
 
@@ -60,6 +65,10 @@ enum Command {
     Plan(plan::Args),
     Explain(explain::Args),
     Validate(validate::Args),
+    Demo(demo::Args),
+    Operator(operator::Args),
+    Replay(replay::Args),
+    Up(up::Args),
     Crds(crds::Args),
     Schema(schema::Args),
     Reference(reference::Args),
@@ -85,6 +94,10 @@ impl Command {
             Self::Plan(args) => args.run(out),
             Self::Explain(args) => args.run(out),
             Self::Validate(args) => args.run(out),
+            Self::Demo(args) => args.run(out),
+            Self::Operator(args) => args.run(out),
+            Self::Replay(args) => args.run(out),
+            Self::Up(args) => args.run(out),
             Self::Crds(args) => args.run(out),
             Self::Schema(args) => args.run(out),
             Self::Reference(args) => args.run(out),
@@ -96,7 +109,7 @@ impl Command {
 
     /// Whether logs are read by machines.
     const fn logs_as_json(&self) -> bool {
-        false
+        matches!(self, Self::Operator(_))
     }
 }
 

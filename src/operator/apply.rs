@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{error::OperatorError, inventory::is_scheduled};
 use crate::{
     api::{API_VERSION, LatticeCluster, cluster::NodeGroup},
-    placement::labels::CLUSTER_FINALIZER,
+    placement::labels::{CLUSTER_FINALIZER, MANAGED_BY, SCHEDULER},
 };
 
 /// Owner of every field of a LatticeCluster's spec and metadata that the scheduler writes.
@@ -25,6 +25,8 @@ pub(crate) enum ClusterWrite {
     /// Changes the workers of a declared cluster that lets the scheduler do so.
     Resize {
         name: String,
+        resource_version: Option<String>,
+        workers: u32,
         groups: Vec<NodeGroup>,
     },
     /// Lets a cluster go that is being deleted and has no machines.
@@ -46,9 +48,22 @@ pub(crate) async fn write(client: &Client, write: ClusterWrite) -> Result<(), Op
                 .patch(&name, &apply, &Patch::Apply(&document(&cluster)?))
                 .await?;
         }
-        ClusterWrite::Resize { name, groups } => {
-            let patch = resize(&name, &groups);
-            clusters.patch(&name, &apply, &Patch::Apply(&patch)).await?;
+        ClusterWrite::Resize {
+            name,
+            resource_version,
+            workers,
+            groups,
+        } => {
+            // Not applied: that would make all that the person wrote the scheduler's own, or merge the groups.
+            let patch = json!({
+                "metadata": {"resourceVersion": resource_version},
+                "spec": {"nodes": {"workers": workers, "groups": groups}},
+            });
+            let params = PatchParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            clusters.patch(&name, &params, &Patch::Merge(&patch)).await?;
         }
         ClusterWrite::Release {
             name,
@@ -110,13 +125,26 @@ fn document(cluster: &LatticeCluster) -> Result<Value, serde_json::Error> {
     }))
 }
 
-fn resize(name: &str, groups: &[NodeGroup]) -> Value {
-    json!({
-        "apiVersion": API_VERSION,
-        "kind": "LatticeCluster",
-        "metadata": {"name": name},
-        "spec": {"nodes": {"groups": groups}},
-    })
+/// The write that gives a declared cluster its workers.
+pub(crate) fn resize(cluster: &LatticeCluster) -> ClusterWrite {
+    let nodes = &cluster.spec.nodes;
+    ClusterWrite::Resize {
+        name: cluster.name_any(),
+        resource_version: cluster.resource_version(),
+        workers: nodes.workers,
+        groups: nodes.groups.clone(),
+    }
+}
+
+/// A cluster of the scheduler with the marks that it must have, also where a person took them away.
+pub(crate) fn marked(mut cluster: LatticeCluster) -> LatticeCluster {
+    let labels = cluster.labels_mut();
+    labels.insert(MANAGED_BY.to_owned(), SCHEDULER.to_owned());
+    let finalizers = cluster.finalizers_mut();
+    if !finalizers.iter().any(|f| f == CLUSTER_FINALIZER) {
+        finalizers.push(CLUSTER_FINALIZER.to_owned());
+    }
+    cluster
 }
 
 /// The write that makes a cluster as it is wanted, if it is not.

@@ -31,9 +31,9 @@ pub(crate) struct News {
     pub(crate) about: ObjectReference,
     pub(crate) warning: bool,
     /// One CamelCase word.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: String,
     /// What was done: one CamelCase word.
-    pub(crate) action: &'static str,
+    pub(crate) action: String,
     pub(crate) note: String,
 }
 
@@ -83,9 +83,9 @@ async fn tell(client: &Client, reporter: &Reporter, news: News) {
         } else {
             EventType::Normal
         },
-        reason: news.reason.to_owned(),
+        reason: news.reason,
         note: Some(shortened(&news.note)),
-        action: news.action.to_owned(),
+        action: news.action,
         secondary: None,
     };
     // A recorder of several events would repeat the text of the first for all of one reason.
@@ -109,9 +109,12 @@ fn shortened(note: &str) -> String {
     format!("{}…", &note[..end])
 }
 
+/// Kind, namespace, name and uid.
+type ObjectKey = [Option<String>; 4];
+
 #[derive(Default)]
 struct Said {
-    when: HashMap<(Option<String>, &'static str, String), Instant>,
+    when: HashMap<(ObjectKey, String, String), Instant>,
 }
 
 impl Said {
@@ -122,7 +125,9 @@ impl Said {
         if self.when.len() >= REMEMBERED {
             self.when.clear();
         }
-        let key = (news.about.uid.clone(), news.reason, news.note.clone());
+        let about = &news.about;
+        let object = [&about.kind, &about.namespace, &about.name, &about.uid].map(Clone::clone);
+        let key = (object, news.reason.clone(), news.note.clone());
         match self.when.entry(key) {
             Entry::Occupied(entry) if now.duration_since(*entry.get()) < QUIET => false,
             Entry::Occupied(mut entry) => {
@@ -145,8 +150,8 @@ mod tests {
         News {
             about: ObjectReference::default(),
             warning: false,
-            reason: "Placed",
-            action: "Schedule",
+            reason: "Placed".to_owned(),
+            action: "Schedule".to_owned(),
             note: note.to_owned(),
         }
     }

@@ -11,26 +11,27 @@ use kube::ResourceExt;
 
 use crate::{
     api::LatticeCluster,
-    placement::labels::{MANAGED_BY, SCHEDULER},
+    placement::{
+        labels::{MANAGED_BY, SCHEDULER},
+        record::DecisionRecord,
+    },
     scheduler::{
         model::{Cluster, Origin, Snapshot},
-        solution::{ClusterAction, Solution},
+        solution::ClusterAction,
     },
 };
 
 /// A decision that was committed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Committed {
     pub(crate) id: u64,
-    pub(crate) time: String,
-    pub(crate) snapshot: Snapshot,
-    pub(crate) solution: Solution,
+    pub(crate) record: DecisionRecord,
 }
 
 impl Committed {
     /// Clusters that the decision removes.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &str> {
-        self.solution
+        self.record.solution
             .clusters
             .iter()
             .filter(|decision| decision.action == ClusterAction::Delete)
@@ -39,7 +40,7 @@ impl Committed {
 
     /// Whether the decision keeps the cluster.
     pub(crate) fn keeps(&self, name: &str) -> bool {
-        self.solution.live().any(|d| d.cluster.name == name)
+        self.record.solution.live().any(|d| d.cluster.name == name)
     }
 
     /// Whether this input asks for no new decision: it is what was decided on, with what was decided
@@ -54,12 +55,12 @@ impl Committed {
             reserved_names: BTreeSet::new(),
             ..snapshot.clone()
         };
-        asked(snapshot) == asked(&self.snapshot)
+        asked(snapshot) == asked(&self.record.snapshot)
     }
 
     fn carried_out(&self) -> Vec<Cluster> {
         let mut after = Snapshot {
-            clusters: self.solution.live().map(|d| d.cluster.clone()).collect(),
+            clusters: self.record.solution.live().map(|d| d.cluster.clone()).collect(),
             ..Snapshot::default()
         };
         after.normalise();
@@ -84,6 +85,7 @@ pub(crate) fn carry_over(committed: &Committed, seen: &[LatticeCluster], snapsho
         .collect();
     let pools: BTreeSet<&str> = snapshot.pools.iter().map(|p| p.name.as_str()).collect();
     let before: BTreeMap<&str, &Cluster> = committed
+        .record
         .snapshot
         .clusters
         .iter()
@@ -95,7 +97,7 @@ pub(crate) fn carry_over(committed: &Committed, seen: &[LatticeCluster], snapsho
         .filter(|cluster| !gone.contains(cluster.name.as_str()))
         .map(|cluster| (cluster.name.clone(), cluster))
         .collect();
-    for decided in committed.solution.live().map(|d| &d.cluster) {
+    for decided in committed.record.solution.live().map(|d| &d.cluster) {
         let name = decided.name.as_str();
         let stays = !leaving.contains(name) && pools.contains(decided.pool.as_str());
         let wanted = match (&decided.origin, clusters.get(name)) {
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
     use crate::scheduler::{
         model::{NodeGroup, Pool},
-        solution::ClusterDecision,
+        solution::{ClusterDecision, Solution},
     };
     use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff};
 
@@ -182,14 +184,14 @@ mod tests {
         let clusters = after
             .into_iter()
             .map(|(cluster, action)| ClusterDecision { cluster, action });
+        let solution = Solution {
+            clusters: clusters.collect(),
+            ..Solution::default()
+        };
+        let time = chrono::DateTime::UNIX_EPOCH.into();
         Committed {
             id: 1,
-            snapshot: snapshot(before),
-            solution: Solution {
-                clusters: clusters.collect(),
-                ..Solution::default()
-            },
-            ..Committed::default()
+            record: DecisionRecord::new(&snapshot(before), solution, time).unwrap(),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod install;
 mod inventory;
 mod leader;
 mod metrics;
+mod news;
 mod reconcile;
 mod status_writer;
 mod store;

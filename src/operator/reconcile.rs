@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::Utc;
 use futures::{StreamExt, stream};
 use kube::Client;
 use tokio::{
@@ -27,6 +28,7 @@ use super::{
     status_writer::{CONCURRENT, PATIENCE, StatusWriter, no_answer},
     store::Stores,
 };
+use crate::api::Timestamp;
 
 /// Changes that come closer together than this are decided on together.
 const QUIET: Duration = Duration::from_millis(200);
@@ -144,9 +146,10 @@ impl Reconciler {
         // Before the next decision, for that one no longer knows of them.
         self.finish_deletions(office).await?;
         let inputs = Arc::new(self.stores.observe());
-        let before = office.committed.clone();
-        let (seen, known) = (Arc::clone(&inputs), before.clone());
-        let decided = tokio::task::spawn_blocking(move || decide::decide(&seen, known)).await??;
+        let (seen, known) = (Arc::clone(&inputs), office.committed.clone());
+        let now = Timestamp::from(Utc::now());
+        let work = move || decide::decide(&seen, known.as_ref(), now);
+        let decided = tokio::task::spawn_blocking(work).await??;
         let Decided { built, next } = decided;
         let fresh = next.is_some();
         if let Some(next) = next {
@@ -154,13 +157,14 @@ impl Reconciler {
             let entry = office.log.commit(next.draft).await?;
             tracing::info!(
                 decision = entry.id,
-                hourly = next.committed.solution.hourly,
+                clusters = next.record.solution.live().count(),
+                services = next.record.snapshot.services.len(),
                 "decided"
             );
             self.metrics.decisions.inc();
             office.committed = Some(Arc::new(Committed {
                 id: entry.id,
-                ..next.committed
+                record: next.record,
             }));
             office.deletions_due = true;
             self.finish_deletions(office).await?;
@@ -168,8 +172,7 @@ impl Reconciler {
         let Some(committed) = office.committed.clone() else {
             return Ok(());
         };
-        let before = before.filter(|_| fresh);
-        let work = move || acts::acts(&inputs, &built, &committed, before.as_deref(), fresh);
+        let work = move || acts::acts(&inputs, &built.problems, &committed, fresh, now);
         let acts = tokio::task::spawn_blocking(work).await??;
         acts.show(&self.metrics);
         self.act(acts, office).await

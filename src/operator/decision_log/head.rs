@@ -90,7 +90,7 @@ mod tests {
             holder: "me".into(),
             epoch: 1,
             blob: BlobRef {
-                packed: packed.into(),
+                sha256: packed.into(),
                 parts: 1,
             },
         }

@@ -20,8 +20,9 @@ use kube::{
     api::{DeleteParams, ListParams, ObjectMeta, PartialObjectMeta, PostParams},
 };
 
-use self::blob::{BlobRef, Packed};
+use self::blob::{Blob, BlobRef};
 pub use self::head::{Entry, Head};
+use crate::placement::record::{DecisionRecord, RecordError};
 
 /// Where the log and the leader's lease are.
 pub const NAMESPACE: &str = "lattice-system";
@@ -45,13 +46,13 @@ pub enum LogError {
     /// Somebody else wrote the head since: this writer's time is over.
     #[error("somebody else wrote the head of the log")]
     Fenced,
-    /// A blob could not be compressed or unpacked.
-    #[error("cannot compress or unpack: {0}")]
-    Pack(#[source] std::io::Error),
+    /// A decision could not be packed or unpacked.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A decision is too large to be stored.
-    #[error("{bytes} bytes, compressed, are more than the log takes")]
+    #[error("{bytes} bytes, packed, are more than the log takes")]
     TooLarge {
-        /// Size after compression.
+        /// Size when packed.
         bytes: usize,
     },
     /// What is stored is not what its name says.
@@ -60,6 +61,9 @@ pub enum LogError {
     /// The head is not ours.
     #[error("the head of the log cannot be read: {0}")]
     Head(#[from] serde_json::Error),
+    /// The thread that unpacked it ended without an answer.
+    #[error("unpacking ended without an answer: {0}")]
+    Unpacking(#[from] tokio::task::JoinError),
     /// A part of a decision is missing.
     #[error("{0} is missing")]
     Missing(String),
@@ -89,11 +93,17 @@ impl Reader {
         map.as_ref().map(parse).transpose()
     }
 
-    /// What was stored with a decision.
+    /// A decision with all that it was made from.
     ///
     /// # Errors
     /// If a part is missing or damaged.
-    pub async fn read(&self, reference: &BlobRef) -> Result<Vec<u8>, LogError> {
+    pub async fn record(&self, entry: &Entry) -> Result<DecisionRecord, LogError> {
+        let bytes = self.bytes(&entry.blob).await?;
+        let decoding = tokio::task::spawn_blocking(move || DecisionRecord::decode(&bytes));
+        Ok(decoding.await??)
+    }
+
+    async fn bytes(&self, reference: &BlobRef) -> Result<Vec<u8>, LogError> {
         let mut parts = Vec::with_capacity(reference.parts);
         for name in reference.names() {
             let map = self.maps.get_opt(&name).await?;
@@ -103,7 +113,7 @@ impl Reader {
                 .ok_or(LogError::Missing(name))?;
             parts.push(part.0);
         }
-        blob::unpack(reference, &parts)
+        blob::join(reference, &parts)
     }
 }
 
@@ -127,8 +137,8 @@ pub struct Draft {
     pub solution_digest: String,
     /// Version of the solver.
     pub solver_version: String,
-    /// Snapshot and solution, ready to be stored.
-    pub packed: Packed,
+    /// The packed record, ready to be stored.
+    pub blob: Blob,
 }
 
 impl Writer {
@@ -175,8 +185,8 @@ impl Writer {
     /// # Errors
     /// [`LogError::Fenced`] if somebody else claimed the log; nothing was committed then.
     pub async fn commit(&mut self, draft: Draft) -> Result<Entry, LogError> {
-        let packed = draft.packed;
-        for (name, part) in packed.reference.names().zip(packed.parts) {
+        let blob = draft.blob;
+        for (name, part) in blob.reference.names().zip(blob.parts) {
             self.put_part(name, part).await?;
         }
         let entry = Entry {
@@ -187,7 +197,7 @@ impl Writer {
             solver_version: draft.solver_version,
             holder: self.head.holder.clone(),
             epoch: self.head.epoch,
-            blob: packed.reference,
+            blob: blob.reference,
         };
         let next = self.head.with(entry.clone(), self.most);
         self.version = put_head(&self.reader.maps, &next, Some(self.version.clone())).await?;

@@ -1,0 +1,174 @@
+//! `lattice demo`: a fleet from a folder, decided on a real API server, and shown.
+
+mod manifests;
+mod show;
+
+use std::{path::PathBuf, time::Duration};
+
+use kube::{Api, ResourceExt, api::ListParams};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::Outcome;
+use super::error::CliError;
+use super::online::{self, OnlineError};
+use super::output::Output;
+use super::up::{self, Settings, Up};
+use crate::api::{LatticePool, LatticeService, ServicePhase};
+use crate::operator::decision_log::Reader;
+use crate::placement::{plan, plan::Plan, text};
+
+/// Longest wait until everything is decided.
+const PATIENCE: Duration = Duration::from_secs(120);
+const EVERY: Duration = Duration::from_millis(250);
+/// Most services that an error names.
+const NAMED: usize = 5;
+
+/// Start everything, apply a folder of manifests, show what is decided and why, and stop everything.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  lattice demo
+  lattice demo --dir examples/seed")]
+pub(crate) struct Args {
+    /// The manifests.
+    #[arg(long, value_name = "DIR", default_value = "examples/boutique")]
+    dir: PathBuf,
+    /// A folder that keeps the API server's data; without it nothing is kept.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
+        let documents = manifests::read(&self.dir)?;
+        let folder = match &self.data {
+            Some(_) => None,
+            None => Some(Folder::temporary()?),
+        };
+        let data = match (&self.data, &folder) {
+            (Some(data), _) => data.clone(),
+            (None, Some(folder)) => folder.0.clone(),
+            (None, None) => return Err(OnlineError::Stopped.into()),
+        };
+        let mut plane = up::plane(data)?;
+        plane.fsync = self.data.is_some();
+        let settings = Settings {
+            plane,
+            http: None,
+            operator: true,
+        };
+        let mut shown = String::new();
+        online::run(async |stop| {
+            up::session(settings, stop, async |up: &Up, stop: CancellationToken| {
+                let decided = async {
+                    manifests::apply(&up.client, documents).await?;
+                    show(up).await
+                };
+                shown = stop
+                    .run_until_cancelled(decided)
+                    .await
+                    .ok_or(OnlineError::Stopped)??;
+                Ok(())
+            })
+            .await
+        })?;
+        out.print(&shown)?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// A folder that is gone when this is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn temporary() -> Result<Self, OnlineError> {
+        let path = std::env::temp_dir().join(format!("lattice-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(OnlineError::Start)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "a temporary folder is left");
+        }
+    }
+}
+
+/// Waits for the decisions and tells them.
+async fn show(up: &Up) -> Result<String, OnlineError> {
+    let progress = up::spinner("deciding");
+    let services = decided(up).await?;
+    progress.finish_and_clear();
+    let pools: Api<LatticePool> = Api::all(up.client.clone());
+    let pools = pools.list(&ListParams::default()).await?.items;
+    let plan = last_plan(up).await?;
+    let mut shown = show::pools(&pools);
+    shown.push('\n');
+    shown.push_str(&show::services(&services));
+    let placed = services.iter().max_by_key(|service| {
+        let status = service.status.as_ref();
+        status.map_or(0, |status| status.placements.len())
+    });
+    let without = services.iter().find(|service| {
+        let status = service.status.as_ref();
+        status.and_then(|status| status.phase) == Some(ServicePhase::Unschedulable)
+    });
+    for service in [placed, without].into_iter().flatten() {
+        let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
+        let told = text::explain_service(&plan, &name, Some(&namespace))
+            .map_err(|error| OnlineError::Explain(error.to_string()))?;
+        shown.push_str(&format!(
+            "\n$ lattice explain service {name} -n {namespace}\n{told}"
+        ));
+    }
+    Ok(shown)
+}
+
+/// All services, as soon as each has been decided on as it is now.
+async fn decided(up: &Up) -> Result<Vec<LatticeService>, OnlineError> {
+    let services: Api<LatticeService> = Api::all(up.client.clone());
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = services.list(&ListParams::default()).await?.items;
+        let waiting: Vec<String> = found
+            .iter()
+            .filter(|service| !is_decided(service))
+            .map(ResourceExt::name_any)
+            .collect();
+        if waiting.is_empty() {
+            return Ok(found);
+        }
+        if Instant::now() >= deadline {
+            return Err(OnlineError::Undecided {
+                seconds: PATIENCE.as_secs(),
+                waiting: waiting.into_iter().take(NAMED).collect::<Vec<_>>().join(", "),
+            });
+        }
+        sleep(EVERY).await;
+    }
+}
+
+fn is_decided(service: &LatticeService) -> bool {
+    service.status.as_ref().is_some_and(|status| {
+        status.observed_generation == service.metadata.generation
+            && !matches!(status.phase, None | Some(ServicePhase::Pending))
+    })
+}
+
+/// The last decision of the log as a plan.
+async fn last_plan(up: &Up) -> Result<Plan, OnlineError> {
+    let reader = Reader::new(up.client.clone());
+    let head = reader.head().await?.unwrap_or_default();
+    let entry = head
+        .last()
+        .ok_or_else(|| OnlineError::NoDecision("nothing was decided".to_owned()))?;
+    let record = reader.record(entry).await?;
+    Ok(plan::build(
+        &record.snapshot,
+        &record.solution,
+        &[],
+        plan::Options::default(),
+    ))
+}

@@ -1,0 +1,126 @@
+//! What the commands share that talk to an API server: a runtime, a client, and the signals to stop.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::operator::{
+    OperatorError, control_plane::ControlPlaneError, decision_log::LogError, install::InstallError,
+};
+
+/// Threads that compute when a command is over get this long to end.
+const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
+/// What a shell shows for a program that an interrupt ended.
+const INTERRUPTED: i32 = 130;
+
+/// Why a command that talks to an API server failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OnlineError {
+    /// There is no runtime or no signal to be had.
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
+    /// The operator could not begin.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// The embedded control plane.
+    #[error(transparent)]
+    ControlPlane(#[from] ControlPlaneError),
+    /// The kinds could not be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The decision log.
+    #[error("the decision log: {0}")]
+    Log(#[from] LogError),
+    /// The API server refused.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// A manifest could not be read or applied.
+    #[error("{}: {message}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter.
+        message: String,
+    },
+    /// Not everything was decided in time.
+    #[error("after {seconds} s these have no decision yet: {waiting}")]
+    Undecided {
+        /// How long was waited.
+        seconds: u64,
+        /// What was waited for.
+        waiting: String,
+    },
+    /// Somebody stopped the command before it was done.
+    #[error("stopped before it was done")]
+    Stopped,
+    /// There is no such decision.
+    #[error("{0}")]
+    NoDecision(String),
+    /// What was decided cannot be told.
+    #[error("cannot explain: {0}")]
+    Explain(String),
+}
+
+/// Runs a command to its end. It is asked to stop by the first signal; the second ends the process.
+pub(crate) fn run<T, F, W>(work: W) -> Result<T, OnlineError>
+where
+    W: FnOnce(CancellationToken) -> F,
+    F: Future<Output = Result<T, OnlineError>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(OnlineError::Start)?;
+    let result = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let signals = [SignalKind::interrupt(), SignalKind::terminate()]
+            .map(|kind| signal(kind).map_err(OnlineError::Start));
+        let [interrupt, terminate] = signals;
+        tokio::spawn(obey(interrupt?, terminate?, stop.clone()));
+        work(stop).await
+    });
+    runtime.shutdown_timeout(RUNTIME_PATIENCE);
+    result
+}
+
+async fn obey(mut interrupt: Signal, mut terminate: Signal, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.is_cancelled() {
+            std::process::exit(INTERRUPTED);
+        }
+        tracing::info!("stopping; once more to end at once");
+        stop.cancel();
+    }
+}
+
+/// A client for this kubeconfig, or for what the surroundings say: `KUBECONFIG`, `~/.kube/config`, or the
+/// cluster that the process runs in.
+pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, OnlineError> {
+    let mut config = match kubeconfig {
+        None => Config::infer().await.map_err(OperatorError::from)?,
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(OperatorError::from)?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                .await
+                .map_err(OperatorError::from)?
+        }
+    };
+    if matches!(config.cluster_url.host(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+        // Taken from HTTPS_PROXY, which says nothing about the loopback interface.
+        config.proxy_url = None;
+    }
+    Ok(Client::try_from(config)?)
+}

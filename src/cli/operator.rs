@@ -1,0 +1,57 @@
+//! `lattice operator`: watches, decides and acts until it is stopped.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::Outcome;
+use super::error::CliError;
+use super::online;
+use super::output::Output;
+use crate::operator::{self, Options, install};
+
+/// Run the operator against an API server, until it is stopped.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  lattice operator --kubeconfig .lattice/up/kubeconfig --install-crds
+  lattice operator --http 0.0.0.0:8080 --identity $(POD_NAME)")]
+pub(crate) struct Args {
+    /// Which API server; without it, KUBECONFIG, ~/.kube/config or the cluster it runs in.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Where /metrics, /healthz and /readyz are served.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Name among the operators; one that survives a restart gets its lease back at once.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    identity: Option<String>,
+    /// Lead without a lease. The decision log still lets only one write.
+    #[arg(long)]
+    no_leader_election: bool,
+    /// How long a lease is valid.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..=3600))]
+    lease_seconds: u64,
+    /// How many decisions the log keeps.
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    decision_log_size: u16,
+    /// Install the kinds first, or bring them up to date.
+    #[arg(long)]
+    install_crds: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, _: &Output) -> Result<Outcome, CliError> {
+        let options = Options {
+            http: Some(self.http),
+            lease_seconds: (!self.no_leader_election).then_some(self.lease_seconds),
+            decision_log_size: usize::from(self.decision_log_size),
+            identity: self.identity.unwrap_or(Options::default().identity),
+        };
+        online::run(async |stop| {
+            let client = online::client(self.kubeconfig.as_deref()).await?;
+            if self.install_crds {
+                install::install(&client).await?;
+            }
+            Ok(operator::run(client, options, stop).await?)
+        })?;
+        Ok(Outcome::Done)
+    }
+}
