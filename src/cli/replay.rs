@@ -1,7 +1,6 @@
 //! `lattice replay`: solves a decision of the log again and compares it bit for bit.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::Outcome;

@@ -30,7 +30,10 @@ use std::{
 
 use kube::Client;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{
+        Notify,
+        watch::{Receiver, channel},
+    },
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -138,7 +141,7 @@ fn candidacy(
     client: &Client,
     options: &Options,
     stop: &CancellationToken,
-) -> (watch::Receiver<Option<Term>>, Campaign) {
+) -> (Receiver<Option<Term>>, Campaign) {
     let Some(lease_seconds) = options.lease_seconds else {
         return (leader::always(stop), Box::pin(async { Ok(()) }));
     };
@@ -146,7 +149,7 @@ fn candidacy(
         identity: options.identity.clone(),
         lease_seconds,
     };
-    let (sender, receiver) = watch::channel(None);
+    let (sender, receiver) = channel(None);
     let campaign = leader::campaign(client.clone(), candidate, stop.clone(), sender);
     (receiver, Box::pin(campaign))
 }

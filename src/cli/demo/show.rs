@@ -85,7 +85,7 @@ fn percent(share: Ratio) -> String {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(NOTHING);
     table.set_header(header.iter().map(Cell::new));
     table
 }
