@@ -118,7 +118,10 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, OnlineEr
                 .map_err(OperatorError::from)?
         }
     };
-    if matches!(config.cluster_url.host(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+    if matches!(
+        config.cluster_url.host(),
+        Some("127.0.0.1" | "localhost" | "[::1]")
+    ) {
         // Taken from HTTPS_PROXY, which says nothing about the loopback interface.
         config.proxy_url = None;
     }

@@ -1,6 +1,6 @@
 //! `lattice operator`: watches, decides and acts until it is stopped.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::Outcome;
 use super::error::CliError;
@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// How many decisions the log keeps.
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
     decision_log_size: u16,
+    /// Changes closer together than this are decided on together.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    quiet_ms: u64,
     /// Install the kinds first, or bring them up to date.
     #[arg(long)]
     install_crds: bool,
@@ -44,6 +47,7 @@ impl Args {
             lease_seconds: (!self.no_leader_election).then_some(self.lease_seconds),
             decision_log_size: usize::from(self.decision_log_size),
             identity: self.identity.unwrap_or(Options::default().identity),
+            quiet: Duration::from_millis(self.quiet_ms),
         };
         online::run(async |stop| {
             let client = online::client(self.kubeconfig.as_deref()).await?;

@@ -91,6 +91,9 @@ mod tests {
     #[test]
     fn a_decision_that_is_not_there_is_told_with_those_that_are() {
         assert_eq!(missing(&Head::default(), None), "the log holds no decision");
-        assert_eq!(missing(&Head::default(), Some(3)), "the log holds no decision");
+        assert_eq!(
+            missing(&Head::default(), Some(3)),
+            "the log holds no decision"
+        );
     }
 }

@@ -96,22 +96,32 @@ pub(crate) fn acts(
     };
     let named = ResourceExt::name_any;
     statuses.compare(&inputs.services, |o| o.status.as_ref(), service)?;
-    statuses.compare(&inputs.pools, |o| o.status.as_ref(), |o| {
-        decided.pools.get(&named(o))
-    })?;
-    statuses.compare(&inputs.policies, |o| o.status.as_ref(), |o| {
-        decided.policies.get(&ResourceExt::name_any(o))
-    })?;
-    statuses.compare(&inputs.node_classes, |o| o.status.as_ref(), |o| {
-        decided.node_classes.get(&ResourceExt::name_any(o))
-    })?;
-    statuses.compare(&inputs.clusters, |o| o.status.as_ref(), |o| {
-        let leaving = o.metadata.deletion_timestamp.is_some();
-        decided
-            .clusters
-            .get(&ResourceExt::name_any(o))
-            .filter(|_| !leaving)
-    })?;
+    statuses.compare(
+        &inputs.pools,
+        |o| o.status.as_ref(),
+        |o| decided.pools.get(&named(o)),
+    )?;
+    statuses.compare(
+        &inputs.policies,
+        |o| o.status.as_ref(),
+        |o| decided.policies.get(&ResourceExt::name_any(o)),
+    )?;
+    statuses.compare(
+        &inputs.node_classes,
+        |o| o.status.as_ref(),
+        |o| decided.node_classes.get(&ResourceExt::name_any(o)),
+    )?;
+    statuses.compare(
+        &inputs.clusters,
+        |o| o.status.as_ref(),
+        |o| {
+            let leaving = o.metadata.deletion_timestamp.is_some();
+            decided
+                .clusters
+                .get(&ResourceExt::name_any(o))
+                .filter(|_| !leaving)
+        },
+    )?;
     Ok(acts)
 }
 
@@ -192,8 +202,7 @@ impl Statuses<'_> {
             let status = serde_json::to_value(status)?;
             let before = has.map(serde_json::to_value).transpose()?;
             let about = object.object_ref(&());
-            self.news
-                .extend(stalled(about, before.as_ref(), &status));
+            self.news.extend(stalled(about, before.as_ref(), &status));
             self.writes.push(StatusWrite {
                 kind,
                 namespace: object.namespace(),

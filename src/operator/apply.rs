@@ -63,7 +63,9 @@ pub(crate) async fn write(client: &Client, write: ClusterWrite) -> Result<(), Op
                 field_manager: Some(FIELD_MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            clusters.patch(&name, &params, &Patch::Merge(&patch)).await?;
+            clusters
+                .patch(&name, &params, &Patch::Merge(&patch))
+                .await?;
         }
         ClusterWrite::Release {
             name,

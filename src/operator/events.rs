@@ -120,7 +120,8 @@ struct Said {
 impl Said {
     fn is_new(&mut self, news: &News, now: Instant) -> bool {
         if self.when.len() >= REMEMBERED {
-            self.when.retain(|_, then| now.duration_since(*then) < QUIET);
+            self.when
+                .retain(|_, then| now.duration_since(*then) < QUIET);
         }
         if self.when.len() >= REMEMBERED {
             self.when.clear();

@@ -72,6 +72,9 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.synced.load(Ordering::Acquire) {
         (StatusCode::OK, "ready\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the watches are not complete yet\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the watches are not complete yet\n",
+        )
     }
 }

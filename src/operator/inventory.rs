@@ -31,7 +31,8 @@ pub(crate) struct Committed {
 impl Committed {
     /// Clusters that the decision removes.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &str> {
-        self.record.solution
+        self.record
+            .solution
             .clusters
             .iter()
             .filter(|decision| decision.action == ClusterAction::Delete)
@@ -60,7 +61,12 @@ impl Committed {
 
     fn carried_out(&self) -> Vec<Cluster> {
         let mut after = Snapshot {
-            clusters: self.record.solution.live().map(|d| d.cluster.clone()).collect(),
+            clusters: self
+                .record
+                .solution
+                .live()
+                .map(|d| d.cluster.clone())
+                .collect(),
             ..Snapshot::default()
         };
         after.normalise();
@@ -112,9 +118,10 @@ pub(crate) fn carry_over(committed: &Committed, seen: &[LatticeCluster], snapsho
         }
     }
     // A name that a decision frees stays taken until its object is gone.
-    let freed = gone.into_iter().map(str::to_owned).filter(|name| {
-        seen.iter().any(|cluster| cluster.name_any() == *name)
-    });
+    let freed = gone
+        .into_iter()
+        .map(str::to_owned)
+        .filter(|name| seen.iter().any(|cluster| cluster.name_any() == *name));
     snapshot.reserved_names.extend(freed);
     snapshot.clusters = clusters.into_values().collect();
 }

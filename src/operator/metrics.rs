@@ -144,11 +144,7 @@ impl Metrics {
             "Nodes, control planes included",
             self.pool_nodes.clone(),
         );
-        r.register(
-            "pool_max_nodes",
-            "Most nodes",
-            self.pool_max_nodes.clone(),
-        );
+        r.register("pool_max_nodes", "Most nodes", self.pool_max_nodes.clone());
         r.register(
             "pool_projected_month_cost",
             "Cost of 720 hours of what is decided",
@@ -233,13 +229,15 @@ mod tests {
     fn figures_are_named_and_dropped_with_what_they_are_about() {
         let metrics = Metrics::new();
         metrics.set_services(["Scheduled", "Scheduled", "Unschedulable"].into_iter());
-        metrics.set_pools([PoolFigures {
-            name: "us".into(),
-            nodes: 3,
-            budget: Some(10.5),
-            ..PoolFigures::default()
-        }]
-        .into_iter());
+        metrics.set_pools(
+            [PoolFigures {
+                name: "us".into(),
+                nodes: 3,
+                budget: Some(10.5),
+                ..PoolFigures::default()
+            }]
+            .into_iter(),
+        );
         metrics.watch_restarted("LatticePool");
         let text = metrics.text().unwrap();
         for line in [

@@ -44,7 +44,9 @@ use self::{
     events::Events,
     http::Health,
     leader::{Candidate, Term},
-    metrics::Metrics, reconcile::Reconciler, status_writer::StatusWriter,
+    metrics::Metrics,
+    reconcile::Reconciler,
+    status_writer::StatusWriter,
 };
 
 /// Longest time that a stop waits for what is under way.
@@ -62,6 +64,8 @@ pub struct Options {
     pub lease_seconds: Option<u64>,
     /// How many decisions the log keeps.
     pub decision_log_size: usize,
+    /// Changes that come closer together than this are decided on together.
+    pub quiet: Duration,
 }
 
 impl Default for Options {
@@ -71,6 +75,7 @@ impl Default for Options {
             http: None,
             lease_seconds: Some(15),
             decision_log_size: 20,
+            quiet: Duration::from_millis(200),
         }
     }
 }
@@ -117,6 +122,7 @@ pub async fn run(
         client,
         identity: options.identity,
         log_size: options.decision_log_size,
+        quiet: options.quiet,
         stores,
         changed,
         metrics,

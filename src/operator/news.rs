@@ -58,7 +58,12 @@ fn service(change: &ServiceChange, object: &LatticeService, why: Option<&str>) -
         ServiceChangeKind::Added => ("Placed", why?.to_owned()),
         ServiceChangeKind::Moved => (
             "Moved",
-            format!("{} to {}: {}", places(&change.from), places(&change.to), why?),
+            format!(
+                "{} to {}: {}",
+                places(&change.from),
+                places(&change.to),
+                why?
+            ),
         ),
         ServiceChangeKind::Scaled => ("Scaled", format!("{}: {}", places(&change.to), why?)),
         ServiceChangeKind::Removed => return None,

@@ -30,9 +30,7 @@ use super::{
 };
 use crate::api::Timestamp;
 
-/// Changes that come closer together than this are decided on together.
-const QUIET: Duration = Duration::from_millis(200);
-/// But no change waits longer than this.
+/// No change waits longer than this for others to be decided on with.
 const MOST_DELAY: Duration = Duration::from_secs(2);
 /// A pass without a change, in case one went unnoticed.
 const RESYNC: Duration = Duration::from_secs(300);
@@ -47,6 +45,7 @@ pub(crate) struct Reconciler {
     pub(crate) client: Client,
     pub(crate) identity: String,
     pub(crate) log_size: usize,
+    pub(crate) quiet: Duration,
     pub(crate) stores: Stores,
     pub(crate) changed: Arc<Notify>,
     pub(crate) writer: StatusWriter,
@@ -129,9 +128,9 @@ impl Reconciler {
                     pause = FIRST_PAUSE;
                     self.rest().await;
                 }
-                Err(
-                    error @ (OperatorError::Log(LogError::Fenced) | OperatorError::NotLeading),
-                ) => return Err(error),
+                Err(error @ (OperatorError::Log(LogError::Fenced) | OperatorError::NotLeading)) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     self.metrics.pass_failures.inc();
                     tracing::warn!(%error, "a pass failed and is tried again");
@@ -233,7 +232,7 @@ impl Reconciler {
         }
         let deadline = Instant::now() + MOST_DELAY;
         loop {
-            let quiet = deadline.min(Instant::now() + QUIET);
+            let quiet = deadline.min(Instant::now() + self.quiet);
             if timeout_at(quiet, self.changed.notified()).await.is_err() {
                 return;
             }

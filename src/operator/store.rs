@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use kube::{
-    Resource, ResourceExt,
-    runtime::reflector::Store,
-};
+use kube::{Resource, ResourceExt, runtime::reflector::Store};
 
 use crate::{
     api::{
@@ -61,7 +58,11 @@ where
     K: Resource + Clone + 'static,
     K::DynamicType: std::hash::Hash + Eq + Clone,
 {
-    let mut found: Vec<K> = store.state().into_iter().map(Arc::unwrap_or_clone).collect();
+    let mut found: Vec<K> = store
+        .state()
+        .into_iter()
+        .map(Arc::unwrap_or_clone)
+        .collect();
     found.sort_by_cached_key(|object| (ResourceExt::namespace(object), object.name_any()));
     found
 }

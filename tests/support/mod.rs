@@ -6,6 +6,8 @@
 // Each test binary includes this file and uses what it needs of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod fleet;
+
 use std::{
     fs,
     path::{Path, PathBuf},

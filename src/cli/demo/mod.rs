@@ -143,7 +143,11 @@ async fn decided(up: &Up) -> Result<Vec<LatticeService>, OnlineError> {
         if Instant::now() >= deadline {
             return Err(OnlineError::Undecided {
                 seconds: PATIENCE.as_secs(),
-                waiting: waiting.into_iter().take(NAMED).collect::<Vec<_>>().join(", "),
+                waiting: waiting
+                    .into_iter()
+                    .take(NAMED)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             });
         }
         sleep(EVERY).await;

@@ -8,8 +8,16 @@ use crate::api::{LatticePool, LatticeService, Ratio};
 /// Pools with what is used of them.
 pub(super) fn pools(pools: &[LatticePool]) -> String {
     let mut table = table(&[
-        "POOL", "PROVIDER", "REGION", "NODES", "CORES", "MEMORY", "CLUSTERS", "COST/MONTH",
-        "BUDGET", "USED",
+        "POOL",
+        "PROVIDER",
+        "REGION",
+        "NODES",
+        "CORES",
+        "MEMORY",
+        "CLUSTERS",
+        "COST/MONTH",
+        "BUDGET",
+        "USED",
     ]);
     for pool in pools {
         let status = pool.status.clone().unwrap_or_default();
@@ -23,7 +31,10 @@ pub(super) fn pools(pools: &[LatticePool]) -> String {
             pool.spec.provider.region.clone(),
             used(capacity.allocated_nodes, shares.nodes),
             used(capacity.allocated_cores, shares.cores),
-            used(format!("{} Gi", capacity.allocated_memory_gi), shares.memory),
+            used(
+                format!("{} Gi", capacity.allocated_memory_gi),
+                shares.memory,
+            ),
             status.clusters.len().to_string(),
             budget.projected_month_cost.to_string(),
             limit.map_or("-".to_owned(), |limit| {
@@ -39,7 +50,12 @@ pub(super) fn pools(pools: &[LatticePool]) -> String {
 /// Services with their places and cost.
 pub(super) fn services(services: &[LatticeService]) -> String {
     let mut table = table(&[
-        "SERVICE", "PHASE", "REPLICAS", "PLACES", "COST/HOUR", "COST/30 DAYS",
+        "SERVICE",
+        "PHASE",
+        "REPLICAS",
+        "PLACES",
+        "COST/HOUR",
+        "COST/30 DAYS",
     ]);
     for service in services {
         let status = service.status.clone().unwrap_or_default();
@@ -56,7 +72,9 @@ pub(super) fn services(services: &[LatticeService]) -> String {
                 service.namespace().unwrap_or_default(),
                 service.name_any()
             ),
-            status.phase.map_or("-".to_owned(), |phase| format!("{phase:?}")),
+            status
+                .phase
+                .map_or("-".to_owned(), |phase| format!("{phase:?}")),
             replicas.to_string(),
             if places.is_empty() {
                 "-".to_owned()
@@ -99,7 +117,10 @@ fn align(table: &mut Table, right: &[usize]) {
 }
 
 fn finished(table: &Table) -> String {
-    let mut text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    let mut text: String = table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect();
     if text.is_empty() {
         text.push('\n');
     }

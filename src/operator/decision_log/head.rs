@@ -104,7 +104,10 @@ mod tests {
             head = head.with(entry(id, &format!("p{id}")), 2);
         }
         assert_eq!(head.next_id(), 5);
-        assert_eq!(head.entries.iter().map(|e| e.id).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(
+            head.entries.iter().map(|e| e.id).collect::<Vec<_>>(),
+            [3, 4]
+        );
         assert!(head.entry(2).is_none());
         assert_eq!(
             head.referenced().into_iter().collect::<Vec<_>>(),

@@ -223,9 +223,11 @@ impl Writer {
     /// # Errors
     /// If the API server does not answer.
     pub async fn sweep(&self) -> Result<usize, LogError> {
-        let oldest = jiff::Timestamp::now()
-            - jiff::SignedDuration::try_from(ORPHAN_AGE).unwrap_or_default();
-        let params = ListParams::default().labels(BLOB_LABEL).limit(SWEEP_MOST * 2);
+        let oldest =
+            jiff::Timestamp::now() - jiff::SignedDuration::try_from(ORPHAN_AGE).unwrap_or_default();
+        let params = ListParams::default()
+            .labels(BLOB_LABEL)
+            .limit(SWEEP_MOST * 2);
         let found = self.reader.maps.list_metadata(&params).await?;
         let referenced = self.head.referenced();
         let orphans = found
@@ -271,7 +273,12 @@ impl Writer {
     }
 
     async fn remove(&self, name: &str) -> Result<(), LogError> {
-        match self.reader.maps.delete(name, &DeleteParams::default()).await {
+        match self
+            .reader
+            .maps
+            .delete(name, &DeleteParams::default())
+            .await
+        {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             other => Ok(other.map(|_| ())?),
         }
