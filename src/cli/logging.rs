@@ -7,7 +7,7 @@ pub(crate) fn start(verbose: u8, json: bool, color: bool) {
     let default = match (verbose, json) {
         // What a client library logs of a failure comes back as the error itself.
         (0, false) => "warn,kube_client=off",
-        (0, true) => "info",
+        (0, true) => "info,kube_client=off",
         (1, _) => "lattice=debug,info",
         _ => "trace",
     };

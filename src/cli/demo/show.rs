@@ -31,10 +31,7 @@ pub(super) fn pools(pools: &[LatticePool]) -> String {
             pool.spec.provider.region.clone(),
             used(capacity.allocated_nodes, shares.nodes),
             used(capacity.allocated_cores, shares.cores),
-            used(
-                format!("{} Gi", capacity.allocated_memory_gi),
-                shares.memory,
-            ),
+            used(capacity.allocated_memory_gi, shares.memory),
             status.clusters.len().to_string(),
             budget.projected_month_cost.to_string(),
             limit.map_or("-".to_owned(), |limit| {
