@@ -43,7 +43,7 @@ impl Args {
                 http: self.http,
                 operator: !self.no_operator,
             };
-            let kept = out.clone();
+            let kept = *out;
             session(settings, stop, async move |up: &Up, stop| {
                 let line = format!("export KUBECONFIG={}\n", up.kubeconfig.display());
                 let _ = kept.print(&line);

@@ -208,7 +208,7 @@ mod tests {
             "nodes": {"controlPlane": 0},
         }));
         let mut cluster = LatticeCluster::new(name, spec.unwrap());
-        cluster.metadata.deletion_timestamp = leaving.then(|| Time(jiff::Timestamp::UNIX_EPOCH));
+        cluster.metadata.deletion_timestamp = leaving.then_some(Time(jiff::Timestamp::UNIX_EPOCH));
         cluster
     }
 
