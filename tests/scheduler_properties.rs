@@ -123,7 +123,7 @@ fn change(snapshot: &mut Snapshot, rng: &mut Rng) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 96,
+        cases: 48,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -1,23 +1,21 @@
 //! Names of new clusters: readable, unique and the same for the same input, such as
 //! `us-east-prod-7a3b`.
 
-use std::collections::BTreeSet;
-
 /// Longest pool part of a name, so that the whole stays a DNS label with room for suffixes of what
 /// is made from it.
 const POOL_PART: usize = 36;
 const PURPOSE_PART: usize = 12;
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-/// A name for a cluster in `pool` that follows `policy`, not among those taken.
-pub(crate) fn fresh(pool: &str, policy: Option<&str>, taken: &BTreeSet<&str>) -> String {
+/// A name for a cluster in `pool` that follows `policy` and is not taken.
+pub(crate) fn fresh(pool: &str, policy: Option<&str>, taken: &dyn Fn(&str) -> bool) -> String {
     let purpose = policy.map_or("shared".to_owned(), purpose);
     let stem = format!("{}-{purpose}", trimmed(pool, POOL_PART));
     let mut ordinal = 0u64;
     loop {
         let hash = fnv(&[pool, policy.unwrap_or(""), &ordinal.to_string()]);
         let name = format!("{stem}-{}", suffix(hash));
-        if !taken.contains(name.as_str()) {
+        if !taken(&name) {
             return name;
         }
         ordinal += 1;
@@ -71,12 +69,12 @@ mod tests {
 
     #[test]
     fn names_are_readable_stable_and_unique() {
-        let none = BTreeSet::new();
+        let none = |_: &str| false;
         let first = fresh("us-east", Some("production-policy"), &none);
         assert!(first.starts_with("us-east-prod-"), "{first}");
         assert_eq!(first.len(), "us-east-prod-".len() + 4);
         assert_eq!(first, fresh("us-east", Some("production-policy"), &none));
-        let taken = BTreeSet::from([first.as_str()]);
+        let taken = |name: &str| name == first;
         let second = fresh("us-east", Some("production-policy"), &taken);
         assert_ne!(first, second);
         assert!(fresh("a.b", None, &none).starts_with("a-b-shared-"));

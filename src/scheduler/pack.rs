@@ -57,7 +57,8 @@ pub(crate) fn place(
             return Ok(c);
         }
     }
-    if (within.allowed)(state, None) {
+    let founding = (pool, state.problem.demands[s].governing);
+    if !state.no_founding.contains(&founding) && (within.allowed)(state, None) {
         match found(state, s, pool, &offers) {
             Ok(c) => return Ok(c),
             Err(reasons) => against.extend(reasons),
@@ -177,10 +178,9 @@ fn found(
     }
     let mark = state.mark();
     let name = {
-        let taken: BTreeSet<&str> = (state.clusters.iter().map(|c| c.name.as_str()))
-            .chain(problem.snapshot.reserved_names.iter().map(String::as_str))
-            .chain(problem.snapshot.clusters.iter().map(|c| c.name.as_str()))
-            .collect();
+        let taken = |name: &str| {
+            problem.taken_names.contains(name) || state.clusters.iter().any(|c| c.name == name)
+        };
         let policy = policy.map(|p| problem.snapshot.policies[p].name.as_str());
         naming::fresh(&problem.snapshot.pools[pool].name, policy, &taken)
     };

@@ -64,6 +64,8 @@ pub(crate) struct Problem<'a> {
     pub demands: Vec<Demand>,
     pub distances: Distances,
     pub no_policy: ClusterPolicy,
+    /// Names that no new cluster may have.
+    pub taken_names: BTreeSet<&'a str>,
     /// Names of the domains of each topology, by domain index.
     pub domain_names: BTreeMap<Topology, Vec<String>>,
     eligible_sets: Vec<Vec<usize>>,
@@ -92,6 +94,9 @@ impl<'a> Problem<'a> {
             demands: Vec::new(),
             distances: Distances::new(snapshot),
             no_policy: ClusterPolicy::default(),
+            taken_names: (snapshot.reserved_names.iter().map(String::as_str))
+                .chain(snapshot.clusters.iter().map(|c| c.name.as_str()))
+                .collect(),
             domain_names,
             eligible_sets: Vec::new(),
             class_index,

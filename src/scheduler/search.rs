@@ -19,22 +19,22 @@ const MEND_ROUNDS: usize = 3;
 
 /// The ways to search a fleet of this size.
 pub(crate) fn searches(problem: &Problem<'_>) -> Vec<Search> {
-    let replicas: usize = problem
-        .snapshot
-        .services
-        .iter()
-        .map(|s| s.replicas as usize)
-        .sum();
-    let pairs = replicas.saturating_mul(problem.pools.len());
     let mut ways = Vec::new();
     for pricing in [Pricing::Marginal, Pricing::Share] {
         for opening in [Opening::Cheapest, Opening::Efficient] {
-            if pricing == Pricing::Share || pairs <= MARGINAL_LIMIT {
+            if pricing == Pricing::Share || compares_really(problem) {
                 ways.push(Search { pricing, opening });
             }
         }
     }
     ways
+}
+
+/// Whether the fleet is small enough to compare pools by what they really add to the bill.
+pub(crate) fn compares_really(problem: &Problem<'_>) -> bool {
+    let services = &problem.snapshot.services;
+    let replicas: usize = services.iter().map(|s| s.replicas as usize).sum();
+    replicas.saturating_mul(problem.pools.len()) <= MARGINAL_LIMIT
 }
 
 /// Searches one way; returns the services that have no place.

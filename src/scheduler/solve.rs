@@ -1,12 +1,13 @@
 //! The whole of a decision: take over what is there and search in a few ways, of which the best is
 //! kept; again from the outcome while that still finds something to do.
 
+use super::assign::Search;
 use super::component;
-use super::model::{Cluster, Snapshot};
+use super::model::{Cluster, Origin, Snapshot};
 use super::output;
 use super::prior;
 use super::problem::Problem;
-use super::search::{run, searches};
+use super::search::{compares_really, run, searches};
 use super::solution::{Solution, Verdict};
 use super::state::State;
 use super::units::Micros;
@@ -15,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds after which the outcome stands even if another round would still change it.
 const ROUNDS: usize = 12;
+/// Most searches that try to do without one of the clusters.
+const THINNING_TRIALS: usize = 64;
 
 /// Decides where everything runs. The snapshot may be in any order; the solution does not depend
 /// on it. Solving a solution again changes nothing.
@@ -43,24 +46,95 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
     finish(&problem, clusters, &unplaced)
 }
 
+/// What one way of searching came to.
+struct Outcome {
+    rating: Rating,
+    clusters: Vec<Cluster>,
+    unplaced: BTreeSet<usize>,
+}
+
 /// One decision from what the problem's snapshot holds: the best of several ways.
 fn round(problem: &Problem<'_>, groups: &[Vec<usize>]) -> (Vec<Cluster>, BTreeSet<usize>) {
     let base = prior::load(problem, &problem.snapshot.clusters);
-    let mut best: Option<(Rating, Vec<Cluster>, BTreeSet<usize>)> = None;
+    let mut best: Option<(Outcome, Search)> = None;
     for search in searches(problem) {
-        let mut state = base.clone();
-        let unplaced = run(&mut state, groups, search);
-        let rating = rate(&state, &unplaced);
-        if best.as_ref().is_none_or(|(least, ..)| rating < *least) {
-            best = Some((rating, output::live(&state), unplaced));
+        let (outcome, idle) = attempt(&base, groups, search);
+        let better = best
+            .as_ref()
+            .is_none_or(|(least, _)| outcome.rating < least.rating);
+        if better {
+            best = Some((outcome, search));
         }
         // Where nothing had to be done, another way gives the same.
-        if state.steps == 0 {
+        if idle {
             break;
         }
     }
-    best.map(|(_, clusters, unplaced)| (clusters, unplaced))
-        .unwrap_or_default()
+    let Some((mut best, search)) = best else {
+        return Default::default();
+    };
+    if compares_really(problem) {
+        thin_out(base, groups, search, &mut best);
+    }
+    (best.clusters, best.unplaced)
+}
+
+/// Searches one way from `base`; also says whether there was nothing to do.
+fn attempt(base: &State<'_>, groups: &[Vec<usize>], search: Search) -> (Outcome, bool) {
+    let mut state = base.clone();
+    let unplaced = run(&mut state, groups, search);
+    let outcome = Outcome {
+        rating: rate(&state, &unplaced),
+        clusters: output::live(&state),
+        unplaced,
+    };
+    (outcome, state.steps == 0)
+}
+
+/// Does without clusters that were only just planned, where that is better as a whole. Services
+/// are placed one after the other, and none of them alone sees that a cluster's overhead is saved
+/// when all of them go elsewhere.
+fn thin_out(mut base: State<'_>, groups: &[Vec<usize>], search: Search, best: &mut Outcome) {
+    let mut trials = 0;
+    let mut tried: BTreeSet<(usize, Option<usize>)> = BTreeSet::new();
+    while trials < THINNING_TRIALS {
+        let planned = planned(base.problem, &best.clusters);
+        let Some(&without) = planned.iter().find(|p| !tried.contains(*p)) else {
+            return;
+        };
+        trials += 1;
+        tried.insert(without);
+        base.no_founding.insert(without);
+        let (outcome, _) = attempt(&base, groups, search);
+        if outcome.rating < best.rating {
+            *best = outcome;
+            // What did not help before may help now.
+            tried.clear();
+        } else {
+            base.no_founding.remove(&without);
+        }
+    }
+}
+
+/// Pool and policy of the clusters that are new, those with the fewest workers first.
+fn planned(problem: &Problem<'_>, clusters: &[Cluster]) -> Vec<(usize, Option<usize>)> {
+    let mut found: Vec<(u32, (usize, Option<usize>))> = clusters
+        .iter()
+        .filter(|c| !problem.taken_names.contains(c.name.as_str()))
+        .filter_map(|c| {
+            let Origin::Scheduler { policy } = &c.origin else {
+                return None;
+            };
+            let policies = &problem.snapshot.policies;
+            let policy = policy
+                .as_ref()
+                .and_then(|name| policies.iter().position(|p| p.name == *name));
+            let workers = c.workers.iter().map(|g| g.count).sum();
+            Some((workers, (problem.pool(&c.pool)?, policy)))
+        })
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, place)| place).collect()
 }
 
 fn overfull(problem: &Problem<'_>, clusters: &[Cluster]) -> bool {

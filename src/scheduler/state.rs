@@ -7,7 +7,7 @@ use super::problem::{Offer, Problem};
 use super::reason::Why;
 use super::topology::Place;
 use super::units::{Micros, Resources};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pool's clusters use, control planes included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,6 +155,8 @@ pub(crate) struct State<'p> {
     pub usage: Vec<Usage>,
     /// Steps taken so far; the search is bounded by them, never by time.
     pub steps: u64,
+    /// Pools, with the policy that governs, where this search makes no new cluster.
+    pub no_founding: BTreeSet<(usize, Option<usize>)>,
     places: Vec<BTreeMap<Place, u32>>,
     /// Each change, and whether its cluster had been touched before it.
     log: Vec<(Change, bool)>,
@@ -169,6 +171,7 @@ impl<'p> State<'p> {
             by_pool: vec![Vec::new(); problem.pools.len()],
             usage: vec![Usage::default(); problem.pools.len()],
             steps: 0,
+            no_founding: BTreeSet::new(),
             places: vec![BTreeMap::new(); problem.snapshot.services.len()],
             log: Vec::new(),
         }
