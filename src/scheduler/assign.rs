@@ -13,7 +13,7 @@ use super::units::Micros;
 use std::collections::BTreeSet;
 
 /// Most pools tried for required places of one service before giving up.
-const SEED_STEPS: u64 = 400;
+const SEED_STEPS: u64 = 64;
 /// Nodes over which a cluster's overhead is reckoned when pools are compared.
 const OVERHEAD_NODES: u32 = 20;
 /// Stands for a cluster that is not there yet.
@@ -40,8 +40,8 @@ pub(crate) struct Search {
 pub(crate) struct NoPlace;
 
 /// A place that some requirement still asks for.
-enum Need<'a> {
-    Region(&'a str),
+enum Need {
+    Region(usize),
     Serve(Place, u32),
     NewRegion(BTreeSet<usize>),
 }
@@ -70,17 +70,16 @@ pub(crate) fn place_service(
 
 /// The pools where a service may run, the best first.
 fn ranked(problem: &Problem<'_>, s: usize, only: Option<&BTreeSet<usize>>) -> Vec<(Micros, usize)> {
-    let service = problem.service(s);
+    let required = &problem.demands[s].required;
     let mut ranked: Vec<(Micros, usize, usize)> = problem.demands[s]
         .usable
         .iter()
         .filter(|p| only.is_none_or(|only| only.contains(p)))
         .map(|&p| {
             // Of equals, the region written first comes first.
-            let written = service
-                .required_regions
+            let written = required
                 .iter()
-                .position(|region| problem.names_pool(region, p))
+                .position(|region| problem.names_pool(*region, p))
                 .unwrap_or(usize::MAX);
             (share_score(problem, s, p), written, p)
         })
@@ -174,10 +173,10 @@ impl Task {
     }
 
     /// Pools that meet a need, those that keep the spread even first, then the cheapest.
-    fn candidates(&self, state: &mut State<'_>, need: &Need<'_>) -> Vec<usize> {
+    fn candidates(&self, state: &mut State<'_>, need: &Need) -> Vec<usize> {
         let problem = state.problem;
         let meets = |p: usize| match need {
-            Need::Region(region) => problem.names_pool(region, p),
+            Need::Region(region) => problem.names_pool(*region, p),
             Need::Serve(place, ms) => {
                 place.pool == p || problem.distances.pools(place.pool, p) <= *ms
             }
@@ -205,6 +204,11 @@ impl Task {
     /// All replicas that nothing asks for in a particular place.
     fn rest(&mut self, state: &mut State<'_>) -> Result<(), NoPlace> {
         let wanted = state.problem.service(self.s).replicas;
+        // A pool that takes no replica takes none later: it only gets fuller. Evenness over
+        // clusters may change from one replica to the next, though.
+        let mut full = BTreeSet::new();
+        let steady = !(state.problem.demands[self.s].spread.iter())
+            .any(|rule| rule.topology == Topology::Cluster);
         while state.replicas(self.s) < wanted {
             let rules = Evenness::of(state, self.s);
             let problem = state.problem;
@@ -212,6 +216,7 @@ impl Task {
                 .ranked
                 .iter()
                 .copied()
+                .filter(|(_, p)| !full.contains(p))
                 .filter(|&(_, p)| rules.iter().all(|rule| rule.allows_pool(problem, p)))
                 .collect();
             let s = self.s;
@@ -221,7 +226,11 @@ impl Task {
                     latency::reaches(state, s, place)
                         && rules.iter().all(|rule| rule.allows_cluster(c))
                 };
-                self.put(state, p, &allowed).is_some()
+                let placed = self.put(state, p, &allowed).is_some();
+                if !placed && steady {
+                    full.insert(p);
+                }
+                placed
             });
             if !placed {
                 return Err(NoPlace);
@@ -286,7 +295,7 @@ fn waits_for_others(state: &State<'_>, s: usize, why: &super::reason::Why) -> bo
             .any(|&(d, _)| state.places(d).is_empty())
 }
 
-fn next_need<'a>(state: &State<'a>, s: usize) -> Option<Need<'a>> {
+fn next_need(state: &State<'_>, s: usize) -> Option<Need> {
     if let Some(region) = required_regions::missing(state, s).next() {
         return Some(Need::Region(region));
     }

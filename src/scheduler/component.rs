@@ -1,6 +1,6 @@
 //! Services that latency limits tie together, and placing them jointly.
 
-use super::assign::{self, NoPlace, Search, share_score};
+use super::assign::{self, Search, share_score};
 use super::constraint::{self, latency};
 use super::model::{ServiceId, Snapshot, Topology};
 use super::problem::Problem;
@@ -84,49 +84,36 @@ pub fn latency_cycles(snapshot: &Snapshot) -> Vec<Vec<ServiceId>> {
     cycles
 }
 
-/// Places what is missing of a group's members: all together in the cheapest of several ways, else
-/// one by one. Returns the members that have no place.
-pub(crate) fn place(state: &mut State<'_>, members: &[usize], search: Search) -> Vec<usize> {
-    if let [s] = members {
-        return match place_one(state, *s, search) {
-            Ok(()) => Vec::new(),
-            Err(NoPlace) => vec![*s],
-        };
+/// Places what is missing of a group's members all together, in the cheapest of several ways: beside
+/// what they have if that can stay, else anew. Says whether it worked; if not, nothing has changed.
+pub(crate) fn place(state: &mut State<'_>, members: &[usize], search: Search) -> bool {
+    if with_what_is_there(state, members, search) {
+        return true;
     }
-    if together(state, members, search) {
-        return Vec::new();
+    if members.iter().all(|&s| state.places(s).is_empty()) {
+        return false;
     }
     let mark = state.mark();
     for &s in members {
         state.take_all(s);
     }
-    if together(state, members, search) {
-        return Vec::new();
+    let placed = with_what_is_there(state, members, search);
+    if !placed {
+        state.undo(mark);
     }
-    state.undo(mark);
-    members
-        .iter()
-        .copied()
-        .filter(|&s| place_one(state, s, search).is_err())
-        .collect()
+    placed
 }
 
-/// Places one service, beside what it has if that can stay, else anew. On error nothing changes.
-fn place_one(state: &mut State<'_>, s: usize, search: Search) -> Result<(), NoPlace> {
+fn with_what_is_there(state: &mut State<'_>, members: &[usize], search: Search) -> bool {
+    if members.len() > 1 {
+        return together(state, members, search);
+    }
     let mark = state.mark();
-    let placed = |state: &State<'_>| {
-        constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
-    };
-    if assign::place_service(state, s, search, None).is_ok() && placed(state) {
-        return Ok(());
+    let placed = attempt(state, members, search, None).is_some();
+    if !placed {
+        state.undo(mark);
     }
-    state.undo(mark);
-    state.take_all(s);
-    if assign::place_service(state, s, search, None).is_ok() && placed(state) {
-        return Ok(());
-    }
-    state.undo(mark);
-    Err(NoPlace)
+    placed
 }
 
 /// Tries dependencies first, dependents first, and each promising region as a whole; keeps the

@@ -9,6 +9,7 @@ pub mod check;
 mod component;
 mod constraint;
 pub mod explain;
+mod hopeless;
 mod improve;
 pub mod model;
 mod naming;

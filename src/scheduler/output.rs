@@ -2,20 +2,33 @@
 
 use super::explain;
 use super::model::{Cluster, NodeGroup, Origin, Snapshot, merged};
+use super::naming;
 use super::solution::{ClusterAction, ClusterDecision, Outcome, Unenforced, Verdict};
 use super::state::{ClusterState, State};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The clusters that a state holds.
+/// The clusters that a state holds; those that are new get their names here.
 pub(crate) fn live(state: &State<'_>) -> Vec<Cluster> {
-    let mut clusters: Vec<Cluster> = state
-        .clusters
-        .iter()
-        .filter(|c| c.is_wanted())
-        .map(|c| cluster(state, c))
-        .collect();
+    let mut taken: BTreeSet<String> = state.clusters.iter().map(|c| c.name.clone()).collect();
+    let mut clusters = Vec::new();
+    for c in state.clusters.iter().filter(|c| c.is_wanted()) {
+        let mut cluster = cluster(state, c);
+        if cluster.name.is_empty() {
+            cluster.name = name(state, c, &taken);
+            taken.insert(cluster.name.clone());
+        }
+        clusters.push(cluster);
+    }
     clusters.sort_by(|a, b| a.name.cmp(&b.name));
     clusters
+}
+
+fn name(state: &State<'_>, c: &ClusterState, taken: &BTreeSet<String>) -> String {
+    let problem = state.problem;
+    let pool = &problem.snapshot.pools[c.pool].name;
+    let policy = c.policy.map(|p| problem.snapshot.policies[p].name.as_str());
+    let is_taken = |name: &str| problem.taken_names.contains(name) || taken.contains(name);
+    naming::fresh(pool, policy, &is_taken)
 }
 
 /// What became of a service.

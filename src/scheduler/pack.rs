@@ -2,11 +2,10 @@
 //! new cluster, else into a cluster that is fuller than it would like.
 
 use super::model::Origin;
-use super::naming;
 use super::problem::Offer;
 use super::reason::Why;
 use super::score::cost;
-use super::state::{ClusterState, State};
+use super::state::{ClusterState, State, Usage};
 use super::units::{Micros, Resources};
 use std::collections::BTreeSet;
 
@@ -49,9 +48,35 @@ pub(crate) fn place(
     if !within.buy {
         return Err(Vec::new());
     }
+    buy(state, s, pool, &open, within)
+}
+
+/// Puts a replica onto a new node: in a cluster that may grow, else in a new cluster, else in one
+/// that is fuller than it would like.
+fn buy(
+    state: &mut State<'_>,
+    s: usize,
+    pool: usize,
+    open: &[usize],
+    within: &Within<'_>,
+) -> Result<usize, Vec<Why>> {
     let mut against = BTreeSet::new();
-    let offers = ordered(state, s, pool, within.opening);
-    for &c in &open {
+    let mut offers = ordered(state, s, pool, within.opening);
+    let padded = open.iter().any(|&c| state.clusters[c].padding() > 0);
+    if !padded {
+        // A node costs the same in every cluster then, and what the pool has no room for need not
+        // be tried in each of them.
+        offers.retain(|offer| {
+            let broken = state.limits_against(pool, Usage::of(offer, 1));
+            let fine = broken.is_empty();
+            against.extend(broken);
+            fine
+        });
+    }
+    if offers.is_empty() {
+        return Err(against.into_iter().collect());
+    }
+    for &c in open {
         let cluster = &state.clusters[c];
         if cluster.live_nodes() < cluster.soft && grow(state, c, s, &offers, &mut against) {
             return Ok(c);
@@ -64,7 +89,7 @@ pub(crate) fn place(
             Err(reasons) => against.extend(reasons),
         }
     }
-    for &c in &open {
+    for &c in open {
         let cluster = &state.clusters[c];
         let (live, soft, max) = (cluster.live_nodes(), cluster.soft, cluster.max);
         if live >= soft && live < max && grow(state, c, s, &offers, &mut against) {
@@ -103,6 +128,10 @@ fn best_fit(state: &State<'_>, s: usize, clusters: &[usize]) -> Option<(usize, u
     let service = state.problem.service(s);
     let mut best: Option<(u64, usize, usize)> = None;
     for &c in clusters {
+        if !state.clusters[c].may_have_room(service.size) {
+            continue;
+        }
+        let found_before = best;
         for (n, node) in state.clusters[c].nodes.iter().enumerate() {
             if !node.live || !service.size.fits(node.free) {
                 continue;
@@ -114,6 +143,9 @@ fn best_fit(state: &State<'_>, s: usize, clusters: &[usize]) -> Option<(usize, u
             if best.is_none_or(|(least, _, _)| left < least) {
                 best = Some((left, c, n));
             }
+        }
+        if best == found_before {
+            state.clusters[c].measure_room();
         }
     }
     best.map(|(_, c, n)| (c, n))
@@ -177,14 +209,7 @@ fn found(
         return Err(BTreeSet::new());
     }
     let mark = state.mark();
-    let name = {
-        let taken = |name: &str| {
-            problem.taken_names.contains(name) || state.clusters.iter().any(|c| c.name == name)
-        };
-        let policy = policy.map(|p| problem.snapshot.policies[p].name.as_str());
-        naming::fresh(&problem.snapshot.pools[pool].name, policy, &taken)
-    };
-    let c = state.found(ClusterState::new(problem, name, pool, policy, control));
+    let c = state.found(ClusterState::new(problem, pool, policy, control));
     let mut against = BTreeSet::new();
     if grow(state, c, s, offers, &mut against) {
         return Ok(c);

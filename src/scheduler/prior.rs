@@ -35,7 +35,8 @@ fn load_cluster(state: &mut State<'_>, cluster: &Cluster) {
         Origin::Declared { .. } => None,
     };
     let control = control_plane(problem, cluster, pool, policy);
-    let mut made = ClusterState::new(problem, cluster.name.clone(), pool, policy, control);
+    let mut made = ClusterState::new(problem, pool, policy, control);
+    made.name.clone_from(&cluster.name);
     made.origin = cluster.origin.clone();
     made.existed = true;
     let declared = made.is_declared();

@@ -2,6 +2,7 @@
 //! what each service must have is merged from itself and the policies over it.
 
 use super::constraint::{compliance, fit, selector};
+use super::hopeless;
 use super::model::{
     ClusterPolicy, ControlPlaneRule, Preference, Selector, Service, ServiceId, Snapshot, Spread,
     Topology,
@@ -38,6 +39,8 @@ impl PoolView {
 #[derive(Debug)]
 pub(crate) struct Demand {
     pub min_regions: u32,
+    /// The required regions in the order written, as indices for [`Problem::names_pool`].
+    pub required: Vec<usize>,
     pub compliance: BTreeSet<String>,
     pub spread: Vec<Spread>,
     pub preferences: Vec<Preference>,
@@ -64,11 +67,15 @@ pub(crate) struct Problem<'a> {
     pub demands: Vec<Demand>,
     pub distances: Distances,
     pub no_policy: ClusterPolicy,
+    /// Services that no search can place.
+    pub hopeless: Vec<bool>,
     /// Names that no new cluster may have.
     pub taken_names: BTreeSet<&'a str>,
     /// Names of the domains of each topology, by domain index.
     pub domain_names: BTreeMap<Topology, Vec<String>>,
     eligible_sets: Vec<Vec<usize>>,
+    /// For each region that some service requires: its name, and whether each pool is meant by it.
+    required_regions: Vec<(&'a str, Vec<bool>)>,
     class_index: BTreeMap<&'a str, usize>,
     pool_index: BTreeMap<&'a str, usize>,
 }
@@ -94,11 +101,13 @@ impl<'a> Problem<'a> {
             demands: Vec::new(),
             distances: Distances::new(snapshot),
             no_policy: ClusterPolicy::default(),
+            hopeless: Vec::new(),
             taken_names: (snapshot.reserved_names.iter().map(String::as_str))
                 .chain(snapshot.clusters.iter().map(|c| c.name.as_str()))
                 .collect(),
             domain_names,
             eligible_sets: Vec::new(),
+            required_regions: Vec::new(),
             class_index,
             pool_index,
         };
@@ -109,6 +118,7 @@ impl<'a> Problem<'a> {
         for s in 0..problem.demands.len() {
             problem.demands[s].penalties = score::penalties(&problem, s, &free);
         }
+        problem.hopeless = hopeless::services(&problem);
         problem
     }
 
@@ -128,8 +138,17 @@ impl<'a> Problem<'a> {
             }
         }
         let mut memo: BTreeMap<(Selector, BTreeSet<String>), usize> = BTreeMap::new();
+        let mut regions: BTreeMap<&str, usize> = BTreeMap::new();
         for (s, service) in snapshot.services.iter().enumerate() {
             let mut demand = merge_policies(snapshot, service);
+            for region in &service.required_regions {
+                let number = *regions.entry(region).or_insert_with(|| {
+                    self.required_regions
+                        .push((region, meant_by(snapshot, region)));
+                    self.required_regions.len() - 1
+                });
+                demand.required.push(number);
+            }
             for bound in &service.latency {
                 if let Some(&d) = services.get(&bound.dependency) {
                     demand.latency.push((d, bound.max_ms));
@@ -197,10 +216,14 @@ impl<'a> Problem<'a> {
             .unwrap_or(&self.no_policy)
     }
 
-    /// Whether a required region as written names this pool: its region, or its own name.
-    pub fn names_pool(&self, region: &str, pool: usize) -> bool {
-        let pool = &self.snapshot.pools[pool];
-        pool.region == region || pool.name == region
+    /// Whether a required region names this pool: by its region, or by its own name.
+    pub fn names_pool(&self, required: usize, pool: usize) -> bool {
+        self.required_regions[required].1[pool]
+    }
+
+    /// A required region as it is written.
+    pub fn required_region(&self, required: usize) -> &'a str {
+        self.required_regions[required].0
     }
 
     /// Class, capacity and price of one control-plane node in a pool, or what was looked for.
@@ -231,6 +254,13 @@ impl<'a> Problem<'a> {
     pub fn penalty(&self, s: usize, pool: usize) -> Micros {
         self.demands[s].penalties.get(pool).copied().unwrap_or(0)
     }
+}
+
+fn meant_by(snapshot: &Snapshot, region: &str) -> Vec<bool> {
+    let pools = snapshot.pools.iter();
+    pools
+        .map(|pool| pool.region == region || pool.name == region)
+        .collect()
 }
 
 fn index<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
@@ -301,6 +331,7 @@ fn domains(snapshot: &Snapshot) -> Domains {
 fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
     let mut demand = Demand {
         min_regions: 0,
+        required: Vec::new(),
         compliance: service.compliance.clone(),
         spread: Vec::new(),
         preferences: Vec::new(),

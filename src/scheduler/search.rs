@@ -32,9 +32,14 @@ pub(crate) fn searches(problem: &Problem<'_>) -> Vec<Search> {
 
 /// Whether the fleet is small enough to compare pools by what they really add to the bill.
 pub(crate) fn compares_really(problem: &Problem<'_>) -> bool {
+    pairs(problem) <= MARGINAL_LIMIT
+}
+
+/// Replicas times pools, the measure of how much there is to compare.
+pub(crate) fn pairs(problem: &Problem<'_>) -> usize {
     let services = &problem.snapshot.services;
     let replicas: usize = services.iter().map(|s| s.replicas as usize).sum();
-    replicas.saturating_mul(problem.pools.len()) <= MARGINAL_LIMIT
+    replicas.saturating_mul(problem.pools.len())
 }
 
 /// Searches one way; returns the services that have no place.
@@ -103,28 +108,35 @@ fn place_group(
     if members.iter().all(|&s| is_placed(state, s)) {
         return;
     }
-    let mark = state.mark();
-    for &s in members {
-        prior::evict_misplaced(state, s);
-        shrink(state, s);
-    }
-    let missing = component::place(state, members, search);
-    if missing.is_empty() {
+    let hopeful: Vec<usize> = (members.iter().copied())
+        .filter(|&s| !state.problem.hopeless[s])
+        .collect();
+    unplaced.extend(members.iter().filter(|&&s| state.problem.hopeless[s]));
+    if mended(state, &hopeful, search) {
         return;
     }
-    // A service that cannot have its minimum keeps what it has: with all of the group as it was,
-    // those that can be placed are placed again, one by one.
-    state.undo(mark);
-    for &s in members {
-        let mark = state.mark();
-        prior::evict_misplaced(state, s);
-        shrink(state, s);
-        let fine = is_placed(state, s) || component::place(state, &[s], search).is_empty();
-        if !fine {
-            state.undo(mark);
+    // Those that can be placed are, one by one; a service that cannot have its minimum keeps what
+    // it has.
+    for &s in &hopeful {
+        if !mended(state, &[s], search) {
             unplaced.insert(s);
         }
     }
+}
+
+/// Brings services to where they should be, all of them or none.
+fn mended(state: &mut State<'_>, services: &[usize], search: Search) -> bool {
+    let mark = state.mark();
+    for &s in services {
+        prior::evict_misplaced(state, s);
+        shrink(state, s);
+    }
+    let fine =
+        services.iter().all(|&s| is_placed(state, s)) || component::place(state, services, search);
+    if !fine {
+        state.undo(mark);
+    }
+    fine
 }
 
 /// Takes off replicas that the service no longer wants, the dearest first, as far as the rest

@@ -7,7 +7,7 @@ use super::model::{Cluster, Origin, Snapshot};
 use super::output;
 use super::prior;
 use super::problem::Problem;
-use super::search::{compares_really, run, searches};
+use super::search::{compares_really, pairs, run, searches};
 use super::solution::{Solution, Verdict};
 use super::state::State;
 use super::units::Micros;
@@ -16,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds after which the outcome stands even if another round would still change it.
 const ROUNDS: usize = 12;
-/// Most searches that try to do without one of the clusters.
+/// Most searches that try to do without one of the clusters, and the replica-and-pool pairs that
+/// all of them together may look at.
 const THINNING_TRIALS: usize = 64;
+const THINNING_PAIRS: usize = 240_000;
 
 /// Decides where everything runs. The snapshot may be in any order; the solution does not depend
 /// on it. Solving a solution again changes nothing.
@@ -28,8 +30,10 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
     let groups = component::groups(&problem);
     let (mut clusters, mut unplaced) = round(&problem, &groups);
     for _ in 1..ROUNDS {
-        // With every service in place and no pool over its limits there is nothing left to do.
-        if unplaced.is_empty() && !overfull(&problem, &clusters) {
+        // With every service in place that can have one, and no pool over its limits, there is
+        // nothing left to do.
+        let settled = unplaced.iter().all(|&s| problem.hopeless[s]);
+        if settled && !overfull(&problem, &clusters) {
             break;
         }
         let next = Snapshot {
@@ -74,7 +78,9 @@ fn round(problem: &Problem<'_>, groups: &[Vec<usize>]) -> (Vec<Cluster>, BTreeSe
         return Default::default();
     };
     if compares_really(problem) {
-        thin_out(base, groups, search, &mut best);
+        let trials = THINNING_PAIRS / pairs(problem).max(1);
+        let trials = trials.min(THINNING_TRIALS);
+        thin_out(base, groups, search, trials, &mut best);
     }
     (best.clusters, best.unplaced)
 }
@@ -94,15 +100,19 @@ fn attempt(base: &State<'_>, groups: &[Vec<usize>], search: Search) -> (Outcome,
 /// Does without clusters that were only just planned, where that is better as a whole. Services
 /// are placed one after the other, and none of them alone sees that a cluster's overhead is saved
 /// when all of them go elsewhere.
-fn thin_out(mut base: State<'_>, groups: &[Vec<usize>], search: Search, best: &mut Outcome) {
-    let mut trials = 0;
+fn thin_out(
+    mut base: State<'_>,
+    groups: &[Vec<usize>],
+    search: Search,
+    trials: usize,
+    best: &mut Outcome,
+) {
     let mut tried: BTreeSet<(usize, Option<usize>)> = BTreeSet::new();
-    while trials < THINNING_TRIALS {
+    for _ in 0..trials {
         let planned = planned(base.problem, &best.clusters);
         let Some(&without) = planned.iter().find(|p| !tried.contains(*p)) else {
             return;
         };
-        trials += 1;
         tried.insert(without);
         base.no_founding.insert(without);
         let (outcome, _) = attempt(&base, groups, search);

@@ -7,6 +7,7 @@ use super::problem::{Offer, Problem};
 use super::reason::Why;
 use super::topology::Place;
 use super::units::{Micros, Resources};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pool's clusters use, control planes included.
@@ -18,7 +19,8 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    fn add(&mut self, other: Usage) {
+    /// Counts `other` too.
+    pub fn add(&mut self, other: Usage) {
         self.nodes += other.nodes;
         self.size += other.size;
         self.hourly += other.hourly;
@@ -30,7 +32,8 @@ impl Usage {
         self.hourly -= other.hourly;
     }
 
-    fn of(offer: &Offer, n: u64) -> Usage {
+    /// What so many nodes use.
+    pub fn of(offer: &Offer, n: u64) -> Usage {
         Usage {
             nodes: n,
             size: offer.capacity.times(n),
@@ -62,6 +65,7 @@ impl Node {
 /// A cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterState {
+    /// Empty while it is only planned; the outcome gives it one.
     pub name: String,
     pub pool: usize,
     pub origin: Origin,
@@ -78,6 +82,8 @@ pub(crate) struct ClusterState {
     pub existed: bool,
     /// Something on it changed in this solve.
     pub touched: bool,
+    /// No node has more cores free, nor more memory, than this: lets whole clusters be passed over.
+    roomiest: Cell<Resources>,
     live: u32,
     replicas: u32,
     workers: Usage,
@@ -86,6 +92,25 @@ pub(crate) struct ClusterState {
 impl ClusterState {
     pub fn is_declared(&self) -> bool {
         matches!(self.origin, Origin::Declared { .. })
+    }
+
+    /// Whether one of the nodes may have this much free; "no" is certain.
+    pub fn may_have_room(&self, size: Resources) -> bool {
+        size.fits(self.roomiest.get())
+    }
+
+    /// Looks at all nodes to say exactly how much the roomiest ones have.
+    pub fn measure_room(&self) {
+        let mut most = Resources::default();
+        for node in self.nodes.iter().filter(|n| n.live) {
+            most = most.or_more(node.free);
+        }
+        self.roomiest.set(most);
+    }
+
+    fn has_free(&self, n: usize) {
+        let free = self.nodes[n].free;
+        self.roomiest.set(self.roomiest.get().or_more(free));
     }
 
     /// Nodes that are there, padding not counted.
@@ -272,6 +297,7 @@ impl<'p> State<'p> {
                 tenants: Vec::new(),
                 live: true,
             });
+            cluster.has_free(cluster.nodes.len() - 1);
         });
         self.clusters[c].nodes.len() - 1
     }
@@ -336,6 +362,17 @@ impl<'p> State<'p> {
         broken
     }
 
+    /// What a pool's limits say against using this much more.
+    pub fn limits_against(&self, pool: usize, more: Usage) -> Vec<Why> {
+        let spec = &self.problem.snapshot.pools[pool];
+        let before = &self.usage[pool];
+        let mut after = *before;
+        after.add(more);
+        let mut broken = caps::check(&spec.caps, before, &after);
+        broken.extend(budget::check(spec, before, &after));
+        broken
+    }
+
     fn record(&mut self, change: Change) {
         let touched = change.cluster().is_some_and(|c| self.clusters[c].touched);
         self.log.push((change, touched));
@@ -358,6 +395,7 @@ impl<'p> State<'p> {
             if live {
                 cluster.live += 1;
                 cluster.workers.add(usage);
+                cluster.has_free(n);
             } else {
                 cluster.live -= 1;
                 cluster.workers.remove(usage);
@@ -391,6 +429,7 @@ impl<'p> State<'p> {
             } else {
                 node.free += size;
                 cluster.replicas -= 1;
+                cluster.has_free(n);
             }
         });
         let places = &mut self.places[s];
@@ -409,14 +448,13 @@ impl ClusterState {
     /// A cluster without workers that follows a policy's rules (or none).
     pub fn new(
         problem: &Problem<'_>,
-        name: String,
         pool: usize,
         policy: Option<usize>,
         control: Option<(Offer, u32)>,
     ) -> Self {
         let rules = problem.cluster_policy(policy);
         ClusterState {
-            name,
+            name: String::new(),
             pool,
             origin: Origin::Scheduler {
                 policy: policy.map(|p| problem.snapshot.policies[p].name.clone()),
@@ -430,6 +468,7 @@ impl ClusterState {
             pad: problem.pools[pool].offers.first().cloned(),
             existed: false,
             touched: false,
+            roomiest: Cell::new(Resources::default()),
             live: 0,
             replicas: 0,
             workers: Usage::default(),

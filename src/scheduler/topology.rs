@@ -22,24 +22,30 @@ pub(crate) struct Place {
 /// Round trips between pools.
 #[derive(Debug)]
 pub(crate) struct Distances {
-    regions: Vec<String>,
-    zones: Vec<Option<String>>,
-    table: BTreeMap<(String, String), u32>,
+    /// Region and zone of each pool, by number.
+    pools: Vec<(usize, Option<usize>)>,
+    table: BTreeMap<(usize, usize), u32>,
 }
 
 impl Distances {
     pub fn new(snapshot: &Snapshot) -> Self {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut number = |name| {
+            let next = numbers.len();
+            *numbers.entry(name).or_insert(next)
+        };
+        let pools = snapshot
+            .pools
+            .iter()
+            .map(|p| (number(&p.region), p.zone.as_deref().map(&mut number)))
+            .collect();
         let mut table = BTreeMap::new();
         for pair in &snapshot.region_latencies {
-            for key in [(&pair.from, &pair.to), (&pair.to, &pair.from)] {
-                table.insert((key.0.clone(), key.1.clone()), pair.ms);
-            }
+            let (from, to) = (number(&pair.from), number(&pair.to));
+            table.insert((from, to), pair.ms);
+            table.insert((to, from), pair.ms);
         }
-        Self {
-            regions: snapshot.pools.iter().map(|p| p.region.clone()).collect(),
-            zones: snapshot.pools.iter().map(|p| p.zone.clone()).collect(),
-            table,
-        }
+        Self { pools, table }
     }
 
     /// Between two pools, in different clusters.
@@ -47,15 +53,15 @@ impl Distances {
         if a == b {
             return SAME_ZONE_MS;
         }
-        let (ra, rb) = (&self.regions[a], &self.regions[b]);
+        let ((ra, za), (rb, zb)) = (self.pools[a], self.pools[b]);
         if ra != rb {
             return self
                 .table
-                .get(&(ra.clone(), rb.clone()))
+                .get(&(ra, rb))
                 .copied()
                 .unwrap_or(OTHER_REGION_MS);
         }
-        if self.zones[a].is_some() && self.zones[a] == self.zones[b] {
+        if za.is_some() && za == zb {
             SAME_ZONE_MS
         } else {
             SAME_REGION_MS

@@ -42,6 +42,14 @@ impl Resources {
         }
     }
 
+    /// The larger of both in each dimension.
+    pub fn or_more(self, other: Resources) -> Resources {
+        Resources {
+            milli_cores: self.milli_cores.max(other.milli_cores),
+            mib: self.mib.max(other.mib),
+        }
+    }
+
     /// This amount `n` times.
     pub fn times(self, n: u64) -> Resources {
         Resources {

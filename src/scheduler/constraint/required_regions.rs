@@ -5,27 +5,26 @@ use crate::scheduler::problem::Problem;
 use crate::scheduler::reason::{Constraint, Why};
 use crate::scheduler::state::State;
 
-/// The required regions, as written, in which the service has no replica.
-pub(crate) fn missing<'a>(state: &State<'a>, s: usize) -> impl Iterator<Item = &'a str> {
+/// The required regions in which the service has no replica.
+pub(crate) fn missing(state: &State<'_>, s: usize) -> impl Iterator<Item = usize> {
     let places = state.places(s);
     let problem = state.problem;
-    problem
-        .service(s)
-        .required_regions
+    problem.demands[s]
+        .required
         .iter()
-        .filter(move |region| {
+        .copied()
+        .filter(move |&region| {
             !places
                 .keys()
                 .any(|place| problem.names_pool(region, place.pool))
         })
-        .map(String::as_str)
 }
 
 /// What is wrong with where the service is.
 pub(crate) fn check(state: &State<'_>, s: usize) -> Vec<Why> {
     missing(state, s)
         .map(|region| Why::RegionUnavailable {
-            region: region.to_owned(),
+            region: state.problem.required_region(region).to_owned(),
             because: "has no replica".to_owned(),
         })
         .collect()
@@ -38,15 +37,16 @@ pub(crate) fn impossible(
     s: usize,
     first_reason: &dyn Fn(usize) -> Option<Why>,
 ) -> Vec<Why> {
-    let service = problem.service(s);
+    let required = &problem.demands[s].required;
     let mut found = Vec::new();
-    for region in &service.required_regions {
+    for &region in required {
+        let written = problem.required_region(region);
         let pools: Vec<usize> = (0..problem.pools.len())
             .filter(|&p| problem.names_pool(region, p))
             .collect();
         if pools.is_empty() {
             found.push(Why::UnknownRegion {
-                region: region.clone(),
+                region: written.to_owned(),
             });
             continue;
         }
@@ -58,27 +58,31 @@ pub(crate) fn impossible(
                 .map(|(&p, why)| format!("{}: {why}", problem.snapshot.pools[p].name))
                 .collect();
             found.push(Why::RegionUnavailable {
-                region: region.clone(),
+                region: written.to_owned(),
                 because: because.join("; "),
             });
         }
     }
-    let needed = distinct(problem, &service.required_regions);
-    if needed > service.replicas {
-        found.push(Why::TooFewReplicas {
-            constraint: Constraint::RequiredRegions,
-            needed,
-            replicas: service.replicas,
-        });
-    }
+    found.extend(too_few(problem, s));
     found
 }
 
+/// Why the service has too few replicas for its required regions, if so.
+pub(crate) fn too_few(problem: &Problem<'_>, s: usize) -> Option<Why> {
+    let replicas = problem.service(s).replicas;
+    let needed = distinct(problem, &problem.demands[s].required);
+    (needed > replicas).then_some(Why::TooFewReplicas {
+        constraint: Constraint::RequiredRegions,
+        needed,
+        replicas,
+    })
+}
+
 /// Fewest replicas that can cover the regions: two entries that one pool meets need only one.
-fn distinct(problem: &Problem<'_>, regions: &[String]) -> u32 {
-    let mut covered: Vec<&String> = Vec::new();
+fn distinct(problem: &Problem<'_>, regions: &[usize]) -> u32 {
+    let mut covered: Vec<usize> = Vec::new();
     let mut needed = 0;
-    for region in regions {
+    for &region in regions {
         if covered.contains(&region) {
             continue;
         }
@@ -86,7 +90,11 @@ fn distinct(problem: &Problem<'_>, regions: &[String]) -> u32 {
         // A pool's own name and its region are met by one replica in that pool.
         let pools = (0..problem.pools.len()).filter(|&p| problem.names_pool(region, p));
         for p in pools {
-            covered.extend(regions.iter().filter(|other| problem.names_pool(other, p)));
+            covered.extend(
+                regions
+                    .iter()
+                    .filter(|other| problem.names_pool(**other, p)),
+            );
         }
     }
     needed

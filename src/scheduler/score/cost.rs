@@ -8,10 +8,15 @@ use std::collections::BTreeMap;
 pub(crate) fn share(offer: &Offer, size: Resources) -> Micros {
     let room = offer.allocatable;
     let part = |used: u64, room: u64| {
-        let room = i128::from(room.max(1));
-        (i128::from(offer.hourly) * i128::from(used) + room - 1) / room
+        let room = room.max(1);
+        // Wide division is slow, and hardly ever needed.
+        match (offer.hourly as u64).checked_mul(used) {
+            Some(product) => product.div_ceil(room) as Micros,
+            None => (u128::from(offer.hourly as u64) * u128::from(used)).div_ceil(u128::from(room))
+                as Micros,
+        }
     };
-    part(size.milli_cores, room.milli_cores).max(part(size.mib, room.mib)) as Micros
+    part(size.milli_cores, room.milli_cores).max(part(size.mib, room.mib))
 }
 
 /// Price of a replica's share of the cheapest node class in a pool that fits it.

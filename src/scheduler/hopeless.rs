@@ -1,0 +1,82 @@
+//! Services that no search can place, whatever else is where: known from the snapshot alone, so
+//! that the search spends nothing on them.
+
+use super::constraint::{min_regions, required_regions};
+use super::problem::Problem;
+use super::topology::SAME_CLUSTER_MS;
+use std::collections::BTreeSet;
+
+/// For each service whether it is hopeless; those with fixed replicas are never judged here.
+pub(crate) fn services(problem: &Problem<'_>) -> Vec<bool> {
+    let mut hopeless: Vec<bool> = (0..problem.demands.len())
+        .map(|s| alone(problem, s))
+        .collect();
+    // Whoever needs a hopeless service near is hopeless too; each pass adds at least one.
+    loop {
+        let more: Vec<usize> = (0..hopeless.len())
+            .filter(|&s| !hopeless[s] && judged(problem, s))
+            .filter(|&s| {
+                let bounds = &problem.demands[s].latency;
+                bounds.iter().any(|&(d, _)| hopeless[d])
+            })
+            .collect();
+        if more.is_empty() {
+            return hopeless;
+        }
+        for s in more {
+            hopeless[s] = true;
+        }
+    }
+}
+
+fn judged(problem: &Problem<'_>, s: usize) -> bool {
+    problem.service(s).replicas > 0 && problem.demands[s].pins.is_empty()
+}
+
+fn alone(problem: &Problem<'_>, s: usize) -> bool {
+    if !judged(problem, s) {
+        return false;
+    }
+    let demand = &problem.demands[s];
+    // Pools that are closed or offer nothing that fits may still hold what runs there.
+    let pools: BTreeSet<usize> = problem.eligible(s).iter().copied().collect();
+    let possible: Vec<usize> = pools.iter().copied().collect();
+    let no_region = demand
+        .required
+        .iter()
+        .any(|&region| !possible.iter().any(|&p| problem.names_pool(region, p)));
+    possible.is_empty()
+        || no_region
+        || required_regions::too_few(problem, s).is_some()
+        || !min_regions::impossible(problem, s, &possible).is_empty()
+        || demand
+            .latency
+            .iter()
+            .any(|&(d, ms)| !within_reach(problem, s, d, ms))
+}
+
+/// Whether some pool for `s`, and one in each region that it requires, has a pool for `d` within
+/// `ms`.
+fn within_reach(problem: &Problem<'_>, s: usize, d: usize, ms: u32) -> bool {
+    if !judged(problem, d) {
+        return true;
+    }
+    let theirs = problem.eligible(d);
+    let near = |p: usize| {
+        theirs.iter().any(|&q| {
+            let apart = problem.distances.pools(p, q);
+            apart <= ms || (p == q && SAME_CLUSTER_MS <= ms)
+        })
+    };
+    let mine: Vec<usize> = problem
+        .eligible(s)
+        .iter()
+        .copied()
+        .filter(|&p| near(p))
+        .collect();
+    !mine.is_empty()
+        && problem.demands[s]
+            .required
+            .iter()
+            .all(|&region| mine.iter().any(|&p| problem.names_pool(region, p)))
+}
