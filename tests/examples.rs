@@ -150,7 +150,9 @@ fn the_seed_is_told_as_printed() {
     let inputs = inputs("seed");
     let built = snapshot::build(&inputs);
     let now = serde_json::from_value(json!("2024-01-15T10:30:00Z")).unwrap();
-    let decided = decisions::decide(&inputs, &built, &solve(&built.snapshot), now);
+    let solution = solve(&built.snapshot);
+    let alternatives = decisions::alternatives(&built.snapshot, &solution, &|_| true);
+    let decided = decisions::decide(&inputs, &built, &solution, &alternatives, now);
     let gateway = &decided.services[&ServiceId::new("default", "api-gateway")];
     let status = serde_json::to_value(gateway).unwrap();
     let place = |pool: &str, replicas: u32, hourly: f64| {

@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::live;
 use super::manifests::Manifests;
 use crate::api::{LatticeCluster, LatticeService};
-use crate::placement::decisions::{self, Action};
+use crate::placement::decisions::{self, Action, Alternatives};
 use crate::placement::inputs::Inputs;
 use crate::placement::snapshot;
 use crate::scheduler;
@@ -75,7 +75,8 @@ fn carried_out(mut inputs: Inputs) -> Inputs {
     }
     let built = snapshot::build(&inputs);
     let solution = scheduler::solve(&built.snapshot);
-    let mut decided = decisions::decide(&inputs, &built, &solution, Utc::now().into());
+    let untold = Alternatives::new();
+    let mut decided = decisions::decide(&inputs, &built, &solution, &untold, Utc::now().into());
     for service in &mut inputs.services {
         let id = snapshot::service_id(service);
         service.status = decided.services.remove(&id);

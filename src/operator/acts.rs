@@ -1,6 +1,6 @@
 //! What a pass has to write: what should be, less what is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
@@ -15,23 +15,23 @@ use super::{
     inventory::Committed,
     metrics::{Metrics, PoolFigures},
     news,
+    seen::Seen,
     status_writer::StatusWrite,
 };
 use crate::{
-    api::{LatticeCluster, LatticePool, LatticePoolStatus, Money},
+    api::{LatticeCluster, LatticePool, LatticePoolStatus, LatticeService, Money},
     placement::{
-        decisions::{self, Action, Decisions},
+        decisions::{self, Action, Alternatives, Decisions},
         inputs::Inputs,
-        snapshot::{Built, Problem},
+        snapshot::{self, Built, Problem},
     },
     scheduler::model::Origin,
 };
 
-/// Everything that is to be written, and what it shows.
+/// What is to be done besides writing statuses, and what it shows.
 #[derive(Debug, Default)]
 pub(crate) struct Acts {
     pub(crate) clusters: Vec<ClusterWrite>,
-    pub(crate) statuses: Vec<StatusWrite>,
     pub(crate) news: Vec<News>,
     figures: Figures,
 }
@@ -45,11 +45,6 @@ struct Figures {
 }
 
 impl Acts {
-    /// Whether all is as it should be.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.clusters.is_empty() && self.statuses.is_empty() && self.news.is_empty()
-    }
-
     /// Puts what is decided into the metrics.
     pub(crate) fn show(&self, metrics: &Metrics) {
         let figures = &self.figures;
@@ -60,20 +55,22 @@ impl Acts {
     }
 }
 
-/// Compares what was decided with what was observed. `fresh` says that it was decided just now.
-pub(crate) fn acts(
+/// Tells what was decided, and compares the clusters with those observed. `fresh` says that it was decided
+/// just now.
+pub(crate) fn full(
     inputs: &Inputs,
     problems: &[Problem],
     committed: &Committed,
+    alternatives: &Alternatives,
     fresh: bool,
     now: crate::api::Timestamp,
-) -> Result<Acts, OperatorError> {
+) -> Result<(Decisions, Acts), OperatorError> {
     let record = &committed.record;
     let built = Built {
         snapshot: record.snapshot.clone(),
         problems: problems.to_vec(),
     };
-    let decided = decisions::decide(inputs, &built, &record.solution, now);
+    let mut decided = decisions::decide(inputs, &built, &record.solution, alternatives, now);
     let mut acts = Acts {
         figures: figures(inputs, &decided, committed),
         ..Acts::default()
@@ -81,48 +78,41 @@ pub(crate) fn acts(
     if fresh {
         acts.news = news::of_decision(inputs, &built.snapshot, &record.solution, &decided);
     }
-    acts.clusters = clusters(inputs, decided.actions, committed);
-    let mut statuses = Statuses {
-        writes: &mut acts.statuses,
-        news: &mut acts.news,
-    };
-    let service = |object: &crate::api::LatticeService| {
-        decided
-            .services
-            .get(&crate::scheduler::model::ServiceId::new(
-                object.namespace().unwrap_or_default(),
-                object.name_any(),
-            ))
-    };
-    let named = ResourceExt::name_any;
-    statuses.compare(&inputs.services, |o| o.status.as_ref(), service)?;
+    let actions = std::mem::take(&mut decided.actions);
+    acts.clusters = clusters(inputs, actions, committed);
+    Ok((decided, acts))
+}
+
+/// The statuses that are not as they should be, and what is to be told about them.
+pub(crate) fn statuses(
+    seen: &Seen,
+    decided: &Decisions,
+) -> Result<(Vec<StatusWrite>, Vec<News>), OperatorError> {
+    let mut statuses = Statuses::default();
+    let service = |o: &LatticeService| decided.services.get(&snapshot::service_id(o));
+    statuses.compare(&seen.services, |o| o.status.as_ref(), service)?;
     statuses.compare(
-        &inputs.pools,
+        &seen.pools,
         |o| o.status.as_ref(),
-        |o| decided.pools.get(&named(o)),
+        |o| decided.pools.get(&o.name_any()),
     )?;
     statuses.compare(
-        &inputs.policies,
+        &seen.policies,
         |o| o.status.as_ref(),
-        |o| decided.policies.get(&ResourceExt::name_any(o)),
+        |o| decided.policies.get(&o.name_any()),
     )?;
     statuses.compare(
-        &inputs.node_classes,
+        &seen.node_classes,
         |o| o.status.as_ref(),
-        |o| decided.node_classes.get(&ResourceExt::name_any(o)),
+        |o| decided.node_classes.get(&o.name_any()),
     )?;
+    let stays = |o: &LatticeCluster| o.metadata.deletion_timestamp.is_none();
     statuses.compare(
-        &inputs.clusters,
+        &seen.clusters,
         |o| o.status.as_ref(),
-        |o| {
-            let leaving = o.metadata.deletion_timestamp.is_some();
-            decided
-                .clusters
-                .get(&ResourceExt::name_any(o))
-                .filter(|_| !leaving)
-        },
+        |o| decided.clusters.get(&o.name_any()).filter(|_| stays(o)),
     )?;
-    Ok(acts)
+    Ok((statuses.writes, statuses.news))
 }
 
 fn clusters(inputs: &Inputs, actions: Vec<Action>, committed: &Committed) -> Vec<ClusterWrite> {
@@ -173,16 +163,17 @@ fn clusters(inputs: &Inputs, actions: Vec<Action>, committed: &Committed) -> Vec
     writes
 }
 
-struct Statuses<'a> {
-    writes: &'a mut Vec<StatusWrite>,
-    news: &'a mut Vec<News>,
+#[derive(Default)]
+struct Statuses {
+    writes: Vec<StatusWrite>,
+    news: Vec<News>,
 }
 
-impl Statuses<'_> {
+impl Statuses {
     /// Adds the statuses of a kind that differ from those that the objects have.
     fn compare<'o, K, S>(
         &mut self,
-        objects: &'o [K],
+        objects: &'o [Arc<K>],
         has: impl Fn(&'o K) -> Option<&'o S>,
         should: impl Fn(&'o K) -> Option<&'o S>,
     ) -> Result<(), OperatorError>
@@ -194,7 +185,7 @@ impl Statuses<'_> {
         let Some(kind) = crate::api::kind(&kind).map(|kind| kind.name.as_str()) else {
             return Ok(());
         };
-        for object in objects {
+        for object in objects.iter().map(Arc::as_ref) {
             let (has, should) = (has(object), should(object));
             let Some(status) = should.filter(|_| has != should) else {
                 continue;

@@ -46,10 +46,12 @@ pub struct Metrics {
     alive: AtomicU64,
     pub(crate) decisions: Counter,
     pub(crate) passes: Counter,
+    pub(crate) full_passes: Counter,
     pub(crate) pass_failures: Counter,
     pub(crate) writes: Counter,
     pub(crate) solve_seconds: Histogram,
     pub(crate) queue_depth: Gauge,
+    pub(crate) to_explain: Gauge,
     pub(crate) is_leader: Gauge,
     pub(crate) hourly_cost: Amount,
     pub(crate) objective: Amount,
@@ -76,12 +78,14 @@ impl Metrics {
             alive: AtomicU64::new(0),
             decisions: Counter::default(),
             passes: Counter::default(),
+            full_passes: Counter::default(),
             pass_failures: Counter::default(),
             writes: Counter::default(),
             solve_seconds: Histogram::new([
                 0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0,
             ]),
             queue_depth: Gauge::default(),
+            to_explain: Gauge::default(),
             is_leader: Gauge::default(),
             hourly_cost: Amount::default(),
             objective: Amount::default(),
@@ -101,6 +105,16 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("decisions", "Decisions committed", self.decisions.clone());
         r.register("passes", "Passes of the main loop", self.passes.clone());
+        r.register(
+            "full_passes",
+            "Passes that computed everything anew",
+            self.full_passes.clone(),
+        );
+        r.register(
+            "services_to_explain",
+            "Services whose alternatives are from before the last decision",
+            self.to_explain.clone(),
+        );
         r.register(
             "pass_failures",
             "Passes that failed and were tried again",

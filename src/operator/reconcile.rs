@@ -4,7 +4,10 @@
 //! should be with what is. So it can be cut off anywhere: the next pass, of this process or another, takes up
 //! the last committed decision and writes what is still missing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant as StdInstant},
+};
 
 use chrono::Utc;
 use futures::{StreamExt, stream};
@@ -18,22 +21,26 @@ use tokio_util::sync::CancellationToken;
 use super::{
     acts::{self, Acts},
     apply,
-    decide::{self, Decided},
+    decide::{self, Decided, Next},
     decision_log::{LogError, Writer},
     error::OperatorError,
-    events::Events,
+    events::{Events, News},
+    explained::Explained,
     inventory::Committed,
     leader::Term,
     metrics::Metrics,
-    status_writer::{CONCURRENT, PATIENCE, StatusWriter, no_answer},
+    seen::Seen,
+    standing::{RESYNC, Standing},
+    status_writer::{CONCURRENT, PATIENCE, StatusWrite, StatusWriter, no_answer},
     store::Stores,
 };
-use crate::api::Timestamp;
+use crate::{
+    api::Timestamp,
+    placement::decisions::{self, Alternatives},
+};
 
 /// No change waits longer than this for others to be decided on with.
 const MOST_DELAY: Duration = Duration::from_secs(2);
-/// A pass without a change, in case one went unnoticed.
-const RESYNC: Duration = Duration::from_secs(300);
 /// How often the main loop shows that it is alive while nothing happens.
 const BEAT: Duration = Duration::from_secs(10);
 /// Pauses after failed passes: doubled from the first to the last.
@@ -59,6 +66,8 @@ struct Office<'a> {
     committed: Option<Arc<Committed>>,
     /// Whether clusters that the last decision removes may still be there.
     deletions_due: bool,
+    explained: Explained,
+    standing: Option<Standing>,
     term: &'a Term,
 }
 
@@ -113,10 +122,16 @@ impl Reconciler {
             swept,
             "took over the decision log"
         );
+        let mut explained = Explained::default();
+        if let Some(committed) = &committed {
+            explained.renew(None, &committed.record);
+        }
         let mut office = Office {
             log,
             committed: committed.map(Arc::new),
             deletions_due: true,
+            explained,
+            standing: None,
             term,
         };
         let mut pause = FIRST_PAUSE;
@@ -126,7 +141,7 @@ impl Reconciler {
             match self.pass(&mut office).await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
-                    self.rest().await;
+                    self.rest(office.explained.is_complete()).await;
                 }
                 Err(error @ (OperatorError::Log(LogError::Fenced) | OperatorError::NotLeading)) => {
                     return Err(error);
@@ -144,37 +159,97 @@ impl Reconciler {
     async fn pass(&self, office: &mut Office<'_>) -> Result<(), OperatorError> {
         // Before the next decision, for that one no longer knows of them.
         self.finish_deletions(office).await?;
-        let inputs = Arc::new(self.stores.observe());
-        let (seen, known) = (Arc::clone(&inputs), office.committed.clone());
+        let seen = self.stores.observe();
+        // Taken, for after a failure nothing stands.
+        let standing = office.standing.take();
+        let (mut standing, acts) = match standing.filter(|s| s.holds(&seen, StdInstant::now())) {
+            Some(mut standing) => {
+                let found = self.explain(office).await?;
+                standing.learn(found, &mut office.explained);
+                (standing, Acts::default())
+            }
+            None => {
+                let Some(anew) = self.look_anew(office, &seen).await? else {
+                    return Ok(());
+                };
+                anew
+            }
+        };
+        self.metrics
+            .to_explain
+            .set(i64::try_from(office.explained.waiting()).unwrap_or(i64::MAX));
+        let work = move || acts::statuses(&seen, &standing.decided).map(|found| (standing, found));
+        let (kept, (statuses, told)) = tokio::task::spawn_blocking(work).await??;
+        standing = kept;
+        self.act(acts, statuses, told, office).await?;
+        office.standing = Some(standing);
+        Ok(())
+    }
+
+    /// Decides, if need be, and computes everything that follows.
+    async fn look_anew(
+        &self,
+        office: &mut Office<'_>,
+        seen: &Seen,
+    ) -> Result<Option<(Standing, Acts)>, OperatorError> {
+        self.metrics.full_passes.inc();
+        let inputs = Arc::new(seen.inputs());
+        let (input, known) = (Arc::clone(&inputs), office.committed.clone());
         let now = Timestamp::from(Utc::now());
-        let work = move || decide::decide(&seen, known.as_ref(), now);
-        let decided = tokio::task::spawn_blocking(work).await??;
-        let Decided { built, next } = decided;
+        let work = move || decide::decide(&input, known.as_ref(), now);
+        let Decided { built, next } = tokio::task::spawn_blocking(work).await??;
         let fresh = next.is_some();
         if let Some(next) = next {
-            self.metrics.solve_seconds.observe(next.seconds);
-            let entry = office.log.commit(next.draft).await?;
-            tracing::info!(
-                decision = entry.id,
-                clusters = next.record.solution.live().count(),
-                services = next.record.snapshot.services.len(),
-                "decided"
-            );
-            self.metrics.decisions.inc();
-            office.committed = Some(Arc::new(Committed {
-                id: entry.id,
-                record: next.record,
-            }));
-            office.deletions_due = true;
-            self.finish_deletions(office).await?;
+            self.commit(office, next).await?;
         }
         let Some(committed) = office.committed.clone() else {
-            return Ok(());
+            return Ok(None);
         };
-        let work = move || acts::acts(&inputs, &built.problems, &committed, fresh, now);
-        let acts = tokio::task::spawn_blocking(work).await??;
+        let found = self.explain(office).await?;
+        office.explained.learn(found);
+        let known = office.explained.known().clone();
+        let work = move || acts::full(&inputs, &built.problems, &committed, &known, fresh, now);
+        let (decided, acts) = tokio::task::spawn_blocking(work).await??;
         acts.show(&self.metrics);
-        self.act(acts, office).await
+        Ok(Some((Standing::new(seen.clone(), decided), acts)))
+    }
+
+    async fn commit(&self, office: &mut Office<'_>, next: Next) -> Result<(), OperatorError> {
+        self.metrics.solve_seconds.observe(next.seconds);
+        let entry = office.log.commit(next.draft).await?;
+        tracing::info!(
+            decision = entry.id,
+            clusters = next.record.solution.live().count(),
+            services = next.record.snapshot.services.len(),
+            "decided"
+        );
+        self.metrics.decisions.inc();
+        let before = office.committed.as_ref().map(|committed| &committed.record);
+        office.explained.renew(before, &next.record);
+        office.committed = Some(Arc::new(Committed {
+            id: entry.id,
+            record: next.record,
+        }));
+        office.deletions_due = true;
+        self.finish_deletions(office).await
+    }
+
+    /// The alternatives of the next services that wait for theirs.
+    async fn explain(&self, office: &mut Office<'_>) -> Result<Alternatives, OperatorError> {
+        let Some(committed) = office.committed.clone() else {
+            return Ok(Alternatives::new());
+        };
+        let wanted = office.explained.next(committed.record.snapshot.pools.len());
+        if wanted.is_empty() {
+            return Ok(Alternatives::new());
+        }
+        let work = move || {
+            let record = &committed.record;
+            decisions::alternatives(&record.snapshot, &record.solution, &|id| {
+                wanted.contains(id)
+            })
+        };
+        Ok(tokio::task::spawn_blocking(work).await?)
     }
 
     async fn finish_deletions(&self, office: &mut Office<'_>) -> Result<(), OperatorError> {
@@ -193,11 +268,16 @@ impl Reconciler {
     }
 
     /// Writes what differs. Clusters go before statuses, so that no status names a cluster that is not there.
-    async fn act(&self, acts: Acts, office: &Office<'_>) -> Result<(), OperatorError> {
-        if acts.is_empty() {
-            return Ok(());
+    async fn act(
+        &self,
+        acts: Acts,
+        statuses: Vec<StatusWrite>,
+        told: Vec<News>,
+        office: &Office<'_>,
+    ) -> Result<(), OperatorError> {
+        if !acts.clusters.is_empty() || !statuses.is_empty() {
+            office.log.verify().await?;
         }
-        office.log.verify().await?;
         let clusters = stream::iter(acts.clusters)
             .map(|write| async {
                 self.metrics.writes.inc();
@@ -209,24 +289,26 @@ impl Reconciler {
             .collect::<Vec<_>>()
             .await;
         all_written(clusters)?;
-        let statuses = stream::iter(acts.statuses)
+        let statuses = stream::iter(statuses)
             .map(|write| self.writer.write(write, &office.term.over))
             .buffer_unordered(CONCURRENT)
             .collect::<Vec<_>>()
             .await;
         all_written(statuses)?;
-        for news in acts.news {
+        for news in acts.news.into_iter().chain(told) {
             self.events.tell(news);
         }
         Ok(())
     }
 
-    /// Waits for the next change, and for it to be followed by quiet.
-    async fn rest(&self) {
+    /// Waits for the next change, and for it to be followed by quiet. While services wait to be explained,
+    /// no change is waited for.
+    async fn rest(&self, is_complete: bool) {
         let since = Instant::now();
-        while timeout(BEAT, self.changed.notified()).await.is_err() {
+        let patience = if is_complete { BEAT } else { Duration::ZERO };
+        while timeout(patience, self.changed.notified()).await.is_err() {
             self.metrics.beat();
-            if since.elapsed() >= RESYNC {
+            if !is_complete || since.elapsed() >= RESYNC {
                 return;
             }
         }

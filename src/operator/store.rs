@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use kube::{Resource, ResourceExt, runtime::reflector::Store};
+use kube::{Resource, runtime::reflector::Store};
 
-use crate::{
-    api::{
-        LatticeCluster, LatticeExternalService, LatticeNodeClass, LatticePlacementPolicy,
-        LatticePool, LatticeService, LatticeServicePlacement,
-    },
-    placement::inputs::Inputs,
+use super::seen::Seen;
+
+use crate::api::{
+    LatticeCluster, LatticeExternalService, LatticeNodeClass, LatticePlacementPolicy, LatticePool,
+    LatticeService, LatticeServicePlacement,
 };
 
 /// One store a kind.
@@ -40,8 +39,8 @@ impl Stores {
     }
 
     /// Everything as of now, by namespace and name.
-    pub(crate) fn observe(&self) -> Inputs {
-        Inputs {
+    pub(crate) fn observe(&self) -> Seen {
+        Seen {
             pools: objects(&self.pools),
             node_classes: objects(&self.node_classes),
             policies: objects(&self.policies),
@@ -53,23 +52,21 @@ impl Stores {
     }
 }
 
-fn objects<K>(store: &Store<K>) -> Vec<K>
+fn objects<K>(store: &Store<K>) -> Vec<Arc<K>>
 where
     K: Resource + Clone + 'static,
     K::DynamicType: std::hash::Hash + Eq + Clone,
 {
-    let mut found: Vec<K> = store
-        .state()
-        .into_iter()
-        .map(Arc::unwrap_or_clone)
-        .collect();
-    found.sort_by_cached_key(|object| (ResourceExt::namespace(object), object.name_any()));
+    let mut found = store.state();
+    found.sort_by(|a, b| {
+        let (a, b) = (a.meta(), b.meta());
+        (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name))
+    });
     found
 }
 
 /// Without those that somebody deleted and a finalizer still holds.
-fn alive<K: Resource>(objects: Vec<K>) -> Vec<K> {
-    let mut objects = objects;
+fn alive<K: Resource>(mut objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
     objects.retain(|object| object.meta().deletion_timestamp.is_none());
     objects
 }

@@ -146,9 +146,10 @@ pub(crate) fn plain(id: &str, cores: u32, memory: u32) -> crate::api::LatticeSer
 
 /// The objects as they are after a decision is carried out.
 pub(crate) fn carried_out(inputs: &Inputs, now: Timestamp) -> Inputs {
-    use super::decisions::{Action, decide};
+    use super::decisions::{Action, alternatives, decide};
     let (built, solution) = solved(inputs);
-    let decisions = decide(inputs, &built, &solution, now);
+    let alternatives = alternatives(&built.snapshot, &solution, &|_| true);
+    let decisions = decide(inputs, &built, &solution, &alternatives, now);
     let mut after = inputs.clone();
     for action in decisions.actions {
         match action {

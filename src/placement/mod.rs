@@ -4,7 +4,7 @@
 
 pub mod decisions;
 pub mod diff;
-mod facts;
+pub(crate) mod facts;
 #[cfg(test)]
 mod fixtures;
 pub mod inputs;

@@ -3,6 +3,7 @@
 //! A pure function of objects, snapshot, solution and time. What has been decided before and still holds
 //! keeps its times, so that deciding the same again writes nothing.
 
+mod alternatives;
 mod catalog;
 mod cluster;
 mod cluster_status;
@@ -22,6 +23,7 @@ use crate::api::{
 use crate::scheduler::model::ServiceId;
 use crate::scheduler::solution::Solution;
 
+pub use self::alternatives::{Alternatives, alternatives};
 pub use self::cluster::DEFAULT_KUBERNETES_VERSION;
 
 /// The aspect of a service that it has a place.
@@ -71,12 +73,18 @@ pub struct Decisions {
 }
 
 /// Turns a solution into what is to be done and written. `built` is made from `inputs`, and `solution` from
-/// `built.snapshot`.
-pub fn decide(inputs: &Inputs, built: &Built, solution: &Solution, now: Timestamp) -> Decisions {
+/// `built.snapshot`. A service without an entry in `alternatives` keeps those of its status.
+pub fn decide(
+    inputs: &Inputs,
+    built: &Built,
+    solution: &Solution,
+    alternatives: &Alternatives,
+    now: Timestamp,
+) -> Decisions {
     let facts = Facts::new(&built.snapshot, solution);
     Decisions {
         actions: cluster::actions(inputs, &facts),
-        services: service::statuses(inputs, built, &facts, now),
+        services: service::statuses(inputs, built, &facts, alternatives, now),
         pools: pool::statuses(inputs, built, &facts, now),
         clusters: cluster_status::statuses(inputs, built, &facts, now),
         policies: catalog::policies(inputs, built, now),

@@ -1,9 +1,8 @@
 //! Status of LatticeServices.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::collections::BTreeMap;
 
-use super::{SCHEDULED, observe};
+use super::{Alternatives, SCHEDULED, observe};
 use crate::api::conditions::{READY, RECONCILING, STALLED};
 use crate::api::cost::{HourlyCost, TotalCost};
 use crate::api::service_status::{Alternative, PlacementStatus, SchedulerDecision, ServiceHealth};
@@ -12,25 +11,16 @@ use crate::placement::facts::{Facts, monthly};
 use crate::placement::inputs::Inputs;
 use crate::placement::snapshot::{Built, service_id};
 use crate::placement::text;
-use crate::scheduler::explain;
 use crate::scheduler::model::{Service, ServiceId};
-use crate::scheduler::reason::Why;
 use crate::scheduler::solution::{Outcome, Verdict};
-
-/// Pools that a status names as alternatives.
-const MOST_ALTERNATIVES: usize = 20;
-
-/// How far a pool was from being chosen: whether more than money is against it, how many reasons, what it
-/// would add, and its name.
-type Nearness = (bool, usize, i64, String);
 
 pub(super) fn statuses(
     inputs: &Inputs,
     built: &Built,
     facts: &Facts<'_>,
+    alternatives: &Alternatives,
     now: Timestamp,
 ) -> BTreeMap<ServiceId, LatticeServiceStatus> {
-    let mut alternatives = alternatives(facts);
     let mut found = BTreeMap::new();
     for object in &inputs.services {
         let id = service_id(object);
@@ -38,7 +28,7 @@ pub(super) fn statuses(
         let outcome = facts.solution.outcome(&id);
         let status = match (facts.service(&id), outcome) {
             (Some(service), Some(outcome)) => {
-                let rejected = alternatives.remove(&id).unwrap_or_default();
+                let rejected = alternatives.get(&id);
                 decided(object, service, outcome, rejected, broken, facts, now)
             }
             _ => left_out(object, broken, now),
@@ -48,46 +38,11 @@ pub(super) fn statuses(
     found
 }
 
-/// For each service the pools that hold none of its replicas, the nearest ones.
-fn alternatives(facts: &Facts<'_>) -> BTreeMap<ServiceId, Vec<Alternative>> {
-    let mut nearest: BTreeMap<ServiceId, BTreeSet<(Nearness, String)>> = BTreeMap::new();
-    let everything = |_: &ServiceId| true;
-    let mut keep = |id: &ServiceId, pool: &str, reasons: Vec<Why>| {
-        let added = reasons.iter().find_map(|why| match why {
-            Why::Dearer { added } => Some(*added),
-            _ => None,
-        });
-        let hard = reasons.iter().any(|why| !why.is_soft());
-        let nearness = (hard, reasons.len(), added.unwrap_or(0), pool.to_owned());
-        if !nearest.contains_key(id) {
-            nearest.insert(id.clone(), BTreeSet::new());
-        }
-        if let Some(kept) = nearest.get_mut(id) {
-            kept.insert((nearness, text::rejected(&reasons)));
-            if kept.len() > MOST_ALTERNATIVES {
-                kept.pop_last();
-            }
-        }
-        Ok::<(), Infallible>(())
-    };
-    match explain::rejections(facts.snapshot, facts.solution, &everything, &mut keep) {
-        Ok(()) => {}
-        Err(never) => match never {},
-    }
-    let told = nearest.into_iter().map(|(id, kept)| {
-        let kept = kept
-            .into_iter()
-            .map(|((.., pool), rejected)| Alternative { pool, rejected });
-        (id, kept.collect())
-    });
-    told.collect()
-}
-
 fn decided(
     object: &LatticeService,
     service: &Service,
     outcome: &Outcome,
-    alternatives: Vec<Alternative>,
+    alternatives: Option<&Vec<Alternative>>,
     broken: Option<String>,
     facts: &Facts<'_>,
     now: Timestamp,
@@ -100,6 +55,7 @@ fn decided(
     let hourly = facts.hourly(&service.id);
     let reason = text::reason(facts, service, outcome);
     let generation = object.metadata.generation;
+    let known = before.scheduler_decision.map(|known| known.alternatives);
     LatticeServiceStatus {
         phase: Some(phase),
         placements,
@@ -113,7 +69,7 @@ fn decided(
         last_scheduled: before.last_scheduled.filter(|_| same).or(Some(now)),
         scheduler_decision: Some(SchedulerDecision {
             reason: reason.clone(),
-            alternatives,
+            alternatives: alternatives.cloned().or(known).unwrap_or_default(),
         }),
         conditions: observe(
             &before.conditions,

@@ -13,7 +13,8 @@ use crate::placement::snapshot::build;
 
 fn decided(inputs: &Inputs, now: i64) -> Decisions {
     let (built, solution) = solved(inputs);
-    decide(inputs, &built, &solution, at(now))
+    let alternatives = alternatives(&built.snapshot, &solution, &|_| true);
+    decide(inputs, &built, &solution, &alternatives, at(now))
 }
 
 fn id() -> ServiceId {
@@ -143,7 +144,10 @@ fn a_lost_witness_is_rebuilt_without_a_move() {
         cluster.status = None;
     }
     let (built, solution) = solved(&after);
-    assert_eq!(decide(&after, &built, &solution, at(2)).actions, []);
+    assert_eq!(
+        decide(&after, &built, &solution, &Alternatives::new(), at(2)).actions,
+        []
+    );
     assert_eq!(
         solution.outcomes[0].verdict,
         crate::scheduler::solution::Verdict::Unchanged
@@ -418,4 +422,16 @@ fn other_providers_get_their_region() {
         let after = carried_out(&inputs, at(0));
         assert_eq!(build(&after).problems, []);
     }
+}
+
+#[test]
+fn alternatives_that_are_not_looked_for_stay_as_they_are() {
+    let after = carried_out(&seed(), at(1));
+    let (built, solution) = solved(&after);
+    let none = alternatives(&built.snapshot, &solution, &|_| false);
+    assert!(none.is_empty());
+    let status = decide(&after, &built, &solution, &none, at(2)).services[&id()].clone();
+    let kept = status.scheduler_decision.unwrap().alternatives;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].pool, "ap-south");
 }
