@@ -7,7 +7,7 @@ use chrono::Utc;
 use kube::ResourceExt;
 
 use super::error::CliError;
-use super::live;
+use super::live::Live;
 use super::manifests::Manifests;
 use crate::api::{LatticeCluster, LatticeService};
 use crate::placement::decisions::{self, Action, Alternatives};
@@ -37,20 +37,20 @@ impl Against {
         }
     }
 
-    /// What is.
-    pub(super) fn inputs(&self) -> Result<Inputs, CliError> {
+    /// What is. Manifests hold no decision.
+    pub(super) fn read(&self) -> Result<Live, CliError> {
         match self {
-            Self::Cluster(kubeconfig) => live::block_on(async {
-                let client = live::client(kubeconfig.as_deref()).await?;
-                live::inputs(&client).await
-            }),
+            Self::Cluster(kubeconfig) => Ok(Live::read(kubeconfig.as_deref())?),
             Self::Folder(folder) => {
                 let manifests = Manifests::load(folder)?;
                 let findings = manifests.examine(&[]);
                 if findings.errors() > 0 {
                     return Err(CliError::BadInput(findings.render(false)));
                 }
-                Ok(carried_out(manifests.inputs))
+                Ok(Live {
+                    inputs: carried_out(manifests.inputs),
+                    committed: None,
+                })
             }
         }
     }

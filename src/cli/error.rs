@@ -46,17 +46,6 @@ pub(crate) enum CliError {
     /// A file does not hold a plan.
     #[error("{} is not a plan that this version reads", path.display())]
     Plan { path: PathBuf, source: PlanError },
-    /// There is no API server to be found.
-    #[error(
-        "no usable kubeconfig: {0}\n  set KUBECONFIG, or work offline with --plan FILE or --dir DIR"
-    )]
-    Kubeconfig(String),
-    /// The API server did not answer as it should.
-    #[error("the API server cannot be read")]
-    Api(#[from] kube::Error),
-    /// The process cannot have threads or timers.
-    #[error("cannot start the runtime")]
-    Runtime(#[source] std::io::Error),
     /// Stdout could not be written to.
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),

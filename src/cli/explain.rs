@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::output::Output;
-use super::{Outcome, live, plan};
+use super::{Outcome, live::Live, plan};
 use crate::placement::plan::{self as document, Plan};
 use crate::placement::text::{self, ExplainError};
+use crate::scheduler::{model::Snapshot, solution::Solution};
 
 /// Most names that are listed beside an unknown one.
 const LISTED: usize = 20;
@@ -53,7 +54,7 @@ impl Args {
         let plan = match (&self.plan, &self.dir) {
             (Some(file), _) => plan_of_file(file)?,
             (None, Some(folder)) => self.plan_of_manifests(folder, out)?,
-            (None, None) => live::block_on(live::plan_from_cluster(self.kubeconfig.as_deref()))?,
+            (None, None) => self.plan_of_cluster(out)?,
         };
         let text = self.explain(&plan).map_err(|error| {
             let known = match error {
@@ -83,12 +84,32 @@ impl Args {
         let made = plan::make(folder, None, |findings| {
             Ok(CliError::BadInput(findings.render(out.color_errors)))
         })?;
-        let (snapshot, mut plan) = (&made.built.snapshot, made.plan);
+        let mut plan = made.plan;
+        self.add_rejections(&mut plan, &made.built.snapshot, &made.solution);
+        Ok(plan)
+    }
+
+    fn plan_of_cluster(&self, out: &Output) -> Result<Plan, CliError> {
+        let decided = Live::read(self.kubeconfig.as_deref())?.decided();
+        if let Some(remark) = &decided.remark {
+            out.complain(remark);
+        }
+        let options = document::Options {
+            rejections: false,
+            ..document::Options::default()
+        };
+        let (built, solution) = (&decided.built, &decided.solution);
+        let mut plan = document::build(&built.snapshot, solution, &built.problems, options);
+        self.add_rejections(&mut plan, &built.snapshot, solution);
+        Ok(plan)
+    }
+
+    /// Only what is asked for: of a whole fleet they are many.
+    fn add_rejections(&self, plan: &mut Plan, snapshot: &Snapshot, solution: &Solution) {
         let name = self.name.rsplit('/').next().unwrap_or_default();
-        document::add_rejections(&mut plan, snapshot, &made.solution, &|id| {
+        document::add_rejections(plan, snapshot, solution, &|id| {
             self.kind == Kind::Pool || id.name == name
         });
-        Ok(plan)
     }
 
     /// The names that there are.

@@ -1,45 +1,103 @@
-//! The objects of a running Lattice, read from its API server.
+//! The objects and the last decision of a running Lattice, read from its API server.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::error::CliError;
+use super::online::{self, OnlineError};
+use crate::operator::decision_log::Reader;
+use crate::operator::inventory::{Committed, carry_over};
 use crate::placement::inputs::Inputs;
-use crate::placement::plan::{self, Plan};
-use crate::placement::snapshot;
-use crate::scheduler;
+use crate::placement::record::DecisionRecord;
+use crate::placement::snapshot::{self, Built};
+use crate::scheduler::{self, solution::Solution};
 
 /// Objects asked for at once.
 const PAGE: u32 = 500;
 
-/// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A client of the API server in a kubeconfig; without one, of the one that `kubectl` would talk to.
-pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, CliError> {
-    let options = KubeConfigOptions::default();
-    let read = match kubeconfig {
-        None => Config::infer().await.map_err(|error| error.to_string()),
-        Some(path) => match Kubeconfig::read_from(path) {
-            Ok(file) => Config::from_custom_kubeconfig(file, &options)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        },
-    };
-    let mut config = read.map_err(CliError::Kubeconfig)?;
-    config.connect_timeout = Some(PATIENCE);
-    config.read_timeout = Some(PATIENCE);
-    Client::try_from(config).map_err(CliError::from)
+/// What runs: every object that decisions depend on, and what was decided last.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) inputs: Inputs,
+    pub(crate) committed: Option<Arc<Committed>>,
 }
 
-/// Every object that decisions depend on.
-pub(crate) async fn inputs(client: &Client) -> Result<Inputs, CliError> {
+/// A decision, with the problems of the objects as they are now.
+pub(crate) struct Decided {
+    pub(crate) built: Built,
+    pub(crate) solution: Solution,
+    /// What is to be said about its age.
+    pub(crate) remark: Option<String>,
+}
+
+impl Live {
+    /// Reads everything. Without a kubeconfig from where `kubectl` would.
+    pub(crate) fn read(kubeconfig: Option<&Path>) -> Result<Self, OnlineError> {
+        online::block_on(async {
+            let client = online::client(kubeconfig, Some(online::PATIENCE)).await?;
+            Ok(Self {
+                committed: last(&client).await?.map(Arc::new),
+                inputs: inputs(&client).await?,
+            })
+        })
+    }
+
+    /// Lays what was decided over the clusters of a snapshot.
+    pub(crate) fn carry_over(&self, built: &mut Built) {
+        if let Some(committed) = &self.committed {
+            carry_over(committed, &self.inputs.clusters, &mut built.snapshot);
+            built.snapshot.normalise();
+        }
+    }
+
+    /// The last decision; without one, what would be decided.
+    pub(crate) fn decided(&self) -> Decided {
+        let mut built = snapshot::build(&self.inputs);
+        self.carry_over(&mut built);
+        let Some(committed) = &self.committed else {
+            let solution = scheduler::solve(&built.snapshot);
+            let remark = "Nothing was decided yet; this is what would be.\n".to_owned();
+            return Decided {
+                built,
+                solution,
+                remark: Some(remark),
+            };
+        };
+        let DecisionRecord {
+            snapshot,
+            solution,
+            time,
+            ..
+        } = committed.record.clone();
+        let remark = (!committed.answers(&built.snapshot)).then(|| {
+            let id = committed.id;
+            format!("This is decision {id} of {time}; objects have changed since.\n")
+        });
+        built.snapshot = snapshot;
+        Decided {
+            built,
+            solution,
+            remark,
+        }
+    }
+}
+
+async fn last(client: &Client) -> Result<Option<Committed>, OnlineError> {
+    let reader = Reader::new(client.clone());
+    let head = reader.head().await?.unwrap_or_default();
+    let Some(entry) = head.last() else {
+        return Ok(None);
+    };
+    Ok(Some(Committed {
+        id: entry.id,
+        record: reader.record(entry).await?,
+    }))
+}
+
+async fn inputs(client: &Client) -> Result<Inputs, OnlineError> {
     Ok(Inputs {
         pools: list(client).await?,
         node_classes: list(client).await?,
@@ -51,33 +109,7 @@ pub(crate) async fn inputs(client: &Client) -> Result<Inputs, CliError> {
     })
 }
 
-/// The plan of the current state: what the scheduler decides, given everything as it is.
-pub(crate) async fn plan_from_cluster(kubeconfig: Option<&Path>) -> Result<Plan, CliError> {
-    let inputs = inputs(&client(kubeconfig).await?).await?;
-    let built = snapshot::build(&inputs);
-    let solution = scheduler::solve(&built.snapshot);
-    let options = plan::Options::default();
-    Ok(plan::build(
-        &built.snapshot,
-        &solution,
-        &built.problems,
-        options,
-    ))
-}
-
-/// Runs a command that talks to an API server to its end.
-pub(crate) fn block_on<T>(
-    future: impl Future<Output = Result<T, CliError>>,
-) -> Result<T, CliError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?
-        .block_on(future)
-}
-
-async fn list<K>(client: &Client) -> Result<Vec<K>, CliError>
+async fn list<K>(client: &Client) -> Result<Vec<K>, OnlineError>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
 {

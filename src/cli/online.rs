@@ -1,10 +1,6 @@
 //! What the commands share that talk to an API server: a runtime, a client, and the signals to stop.
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{future::Future, path::Path, time::Duration};
 
 use kube::{
     Client, Config,
@@ -19,6 +15,8 @@ use crate::operator::{
 
 /// Threads that compute when a command is over get this long to end.
 const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
+/// How long one answer to a command may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What a shell shows for a program that an interrupt ended.
 const INTERRUPTED: i32 = 130;
 
@@ -28,6 +26,9 @@ pub(crate) enum OnlineError {
     /// There is no runtime or no signal to be had.
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
+    /// There is no API server to be found.
+    #[error("no usable kubeconfig: {0}\n  set KUBECONFIG, or name the file")]
+    Kubeconfig(String),
     /// The operator could not begin.
     #[error(transparent)]
     Operator(#[from] OperatorError),
@@ -43,14 +44,6 @@ pub(crate) enum OnlineError {
     /// The API server refused.
     #[error("the API server: {0}")]
     Api(#[from] kube::Error),
-    /// A manifest could not be read or applied.
-    #[error("{}: {message}", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is the matter.
-        message: String,
-    },
     /// Not everything was decided in time.
     #[error("after {seconds} s these have no decision yet: {waiting}")]
     Undecided {
@@ -106,18 +99,41 @@ async fn obey(mut interrupt: Signal, mut terminate: Signal, stop: CancellationTo
     }
 }
 
+/// Runs a command that only asks something. A signal ends it at once.
+pub(crate) fn block_on<T>(
+    work: impl Future<Output = Result<T, OnlineError>>,
+) -> Result<T, OnlineError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(OnlineError::Start)?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(RUNTIME_PATIENCE);
+    result
+}
+
 /// A client for this kubeconfig, or for what the surroundings say: `KUBECONFIG`, `~/.kube/config`, or the
-/// cluster that the process runs in.
-pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, OnlineError> {
-    let mut config = match kubeconfig {
-        None => Config::infer().await.map_err(OperatorError::from)?,
-        Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(path).map_err(OperatorError::from)?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+/// cluster that the process runs in. `answer` is how long one may take; watches take for ever.
+pub(crate) async fn client(
+    kubeconfig: Option<&Path>,
+    answer: Option<Duration>,
+) -> Result<Client, OnlineError> {
+    let options = KubeConfigOptions::default();
+    let read = match kubeconfig {
+        None => Config::infer().await.map_err(|error| error.to_string()),
+        Some(path) => match Kubeconfig::read_from(path) {
+            Ok(file) => Config::from_custom_kubeconfig(file, &options)
                 .await
-                .map_err(OperatorError::from)?
-        }
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
     };
+    let mut config = read.map_err(OnlineError::Kubeconfig)?;
+    if let Some(patience) = answer {
+        config.connect_timeout = Some(patience);
+        config.read_timeout = Some(patience);
+    }
     if matches!(
         config.cluster_url.host(),
         Some("127.0.0.1" | "localhost" | "[::1]")

@@ -50,7 +50,7 @@ impl Args {
             quiet: Duration::from_millis(self.quiet_ms),
         };
         online::run(async |stop| {
-            let client = online::client(self.kubeconfig.as_deref()).await?;
+            let client = online::client(self.kubeconfig.as_deref(), None).await?;
             if self.install_crds {
                 install::install(&client).await?;
             }

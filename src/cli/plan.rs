@@ -109,11 +109,14 @@ pub(super) fn make(
     refuse: impl FnOnce(super::manifests::Findings) -> Result<CliError, CliError>,
 ) -> Result<Made, CliError> {
     let mut manifests = Manifests::load(path)?;
-    let is = against.map(Against::inputs).transpose()?;
+    let is = against.map(Against::read).transpose()?;
     if let Some(is) = &is {
-        against::overlay(&mut manifests.inputs, is);
+        against::overlay(&mut manifests.inputs, &is.inputs);
     }
-    let built = snapshot::build(&manifests.inputs);
+    let mut built = snapshot::build(&manifests.inputs);
+    if let Some(is) = &is {
+        is.carry_over(&mut built);
+    }
     let findings = manifests.examine(&built.problems);
     if findings.errors() > 0 {
         return Err(refuse(findings)?);
@@ -126,8 +129,9 @@ pub(super) fn make(
     let mut plan = plan::build(&built.snapshot, &solution, &built.problems, options);
     if let Some(is) = &is {
         // Services that are no longer wanted are known only to what is.
-        let before = snapshot::build(is).snapshot.clusters;
-        plan.changes = diff::changes(&built.snapshot, &before, &solution);
+        let mut before = snapshot::build(&is.inputs);
+        is.carry_over(&mut before);
+        plan.changes = diff::changes(&built.snapshot, &before.snapshot.clusters, &solution);
     }
     Ok(Made {
         built,

@@ -35,7 +35,7 @@ impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let (name, record) = match &self.file {
             Some(path) => (path.display().to_string(), read(path)?),
-            None => online::run(async |_| self.fetch().await)?,
+            None => online::block_on(self.fetch())?,
         };
         if let Some(path) = &self.export {
             let bytes = record.encode().map_err(log)?;
@@ -53,7 +53,7 @@ impl Args {
     }
 
     async fn fetch(&self) -> Result<(String, DecisionRecord), OnlineError> {
-        let client = online::client(self.kubeconfig.as_deref()).await?;
+        let client = online::client(self.kubeconfig.as_deref(), Some(online::PATIENCE)).await?;
         let reader = Reader::new(client);
         let head = reader.head().await?.unwrap_or_default();
         let entry = match self.id {

@@ -11,7 +11,7 @@ mod events;
 mod explained;
 mod http;
 pub mod install;
-mod inventory;
+pub(crate) mod inventory;
 mod leader;
 mod metrics;
 mod news;

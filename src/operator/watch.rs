@@ -75,6 +75,10 @@ impl Starter<'_> {
                 match event {
                     Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
                     Ok(_) => changed.notify_one(),
+                    // Nothing is lost: it lists anew and goes on from there.
+                    Err(watcher::Error::WatchError(status)) if status.code == 410 => {
+                        tracing::debug!(%kind, "a watch came too late and begins anew");
+                    }
                     Err(error) => {
                         tracing::warn!(%kind, %error, "a watch is interrupted and tried again");
                         metrics.watch_restarted(&kind);

@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
 use super::error::CliError;
+use super::manifests::Manifests;
 use super::online::{self, OnlineError};
 use super::output::Output;
 use super::up::{self, Settings, Up};
 use crate::api::{LatticePool, LatticeService, ServicePhase};
 use crate::operator::decision_log::Reader;
-use crate::placement::{plan, plan::Plan, text};
+use crate::placement::{inputs::Inputs, plan, plan::Plan, snapshot, text};
 
 /// Longest wait until everything is decided.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,7 +41,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
-        let documents = manifests::read(&self.dir)?;
+        let inputs = self.inputs(out)?;
         let folder = match &self.data {
             Some(_) => None,
             None => Some(Folder::temporary()?),
@@ -61,7 +62,7 @@ impl Args {
         online::run(async |stop| {
             up::session(settings, stop, async |up: &Up, stop: CancellationToken| {
                 let decided = async {
-                    manifests::apply(&up.client, documents).await?;
+                    manifests::apply(&up.client, &inputs).await?;
                     show(up).await
                 };
                 shown = stop
@@ -74,6 +75,17 @@ impl Args {
         })?;
         out.print(&shown)?;
         Ok(Outcome::Done)
+    }
+
+    /// Reads and checks everything before anything starts.
+    fn inputs(&self, out: &Output) -> Result<Inputs, CliError> {
+        let manifests = Manifests::load(&self.dir)?;
+        let built = snapshot::build(&manifests.inputs);
+        let findings = manifests.examine(&built.problems);
+        if findings.errors() > 0 {
+            return Err(CliError::BadInput(findings.render(out.color_errors)));
+        }
+        Ok(manifests.inputs)
     }
 }
 
