@@ -8,12 +8,6 @@ pub enum OperatorError {
     /// The API server refused or could not be reached.
     #[error("the API server: {0}")]
     Api(#[from] kube::Error),
-    /// There is no cluster to work with.
-    #[error("no usable kubeconfig: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// The file given is no kubeconfig.
-    #[error("cannot use the kubeconfig: {0}")]
-    Kubeconfig(#[from] kube::config::KubeconfigError),
     /// The decision log could not be read or written.
     #[error("the decision log: {0}")]
     Log(#[from] LogError),
