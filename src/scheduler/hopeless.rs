@@ -2,6 +2,7 @@
 //! that the search spends nothing on them.
 
 use super::constraint::{min_regions, required_regions};
+use super::model::Origin;
 use super::problem::Problem;
 use super::topology::SAME_CLUSTER_MS;
 use std::collections::BTreeSet;
@@ -61,22 +62,39 @@ fn within_reach(problem: &Problem<'_>, s: usize, d: usize, ms: u32) -> bool {
     if !judged(problem, d) {
         return true;
     }
-    let theirs = problem.eligible(d);
+    let theirs = spots(problem, d);
+    let shared = share_clusters(problem, s, d);
     let near = |p: usize| {
         theirs.iter().any(|&q| {
-            let apart = problem.distances.pools(p, q);
-            apart <= ms || (p == q && SAME_CLUSTER_MS <= ms)
+            problem.distances.pools(p, q) <= ms || (p == q && shared && SAME_CLUSTER_MS <= ms)
         })
     };
-    let mine: Vec<usize> = problem
-        .eligible(s)
-        .iter()
-        .copied()
-        .filter(|&p| near(p))
-        .collect();
+    let mine: Vec<usize> = spots(problem, s).into_iter().filter(|&p| near(p)).collect();
     !mine.is_empty()
         && problem.demands[s]
             .required
             .iter()
             .all(|&region| mine.iter().any(|&p| problem.names_pool(region, p)))
+}
+
+/// The pools where replicas can be: only in the required regions when these take them all.
+fn spots(problem: &Problem<'_>, s: usize) -> Vec<usize> {
+    let required = &problem.demands[s].required;
+    let bound = required_regions::distinct(problem, required) >= problem.service(s).replicas;
+    problem
+        .eligible(s)
+        .iter()
+        .copied()
+        .filter(|&p| !bound || required.iter().any(|&region| problem.names_pool(region, p)))
+        .collect()
+}
+
+/// Whether two services can ever be in one cluster: under the same cluster rules, or in one that
+/// people made.
+fn share_clusters(problem: &Problem<'_>, a: usize, b: usize) -> bool {
+    let clusters = &problem.snapshot.clusters;
+    problem.demands[a].governing == problem.demands[b].governing
+        || clusters
+            .iter()
+            .any(|c| matches!(c.origin, Origin::Declared { .. }))
 }

@@ -238,7 +238,11 @@ fn service(rng: &mut Rng, i: u64, shape: &Shape) -> Service {
     if shape.wild && rng.chance(30) {
         labels.insert("spread".to_owned(), "yes".to_owned());
     }
-    let region = rng.pick(&REGIONS);
+    // Services that depend on each other are of one team, and a tame team stays in one region.
+    let region = match shape.wild {
+        true => rng.pick(&REGIONS),
+        false => REGIONS[(i / 8 % REGIONS.len() as u64) as usize],
+    };
     let pools = match rng.chance(10) {
         true => selector("tier", "production"),
         false => Selector::default(),

@@ -79,7 +79,7 @@ pub(crate) fn too_few(problem: &Problem<'_>, s: usize) -> Option<Why> {
 }
 
 /// Fewest replicas that can cover the regions: two entries that one pool meets need only one.
-fn distinct(problem: &Problem<'_>, regions: &[usize]) -> u32 {
+pub(crate) fn distinct(problem: &Problem<'_>, regions: &[usize]) -> u32 {
     let mut covered: Vec<usize> = Vec::new();
     let mut needed = 0;
     for &region in regions {
