@@ -66,6 +66,7 @@ async fn the_seed_example_is_decided_as_printed_and_stays_so() {
     constant_input_writes_nothing(&client).await;
     the_last_decision_can_be_made_again(&client).await;
     what_changed_is_told(&client).await;
+    a_declared_cluster_grows_within_its_bounds(&client).await;
     a_bad_object_stalls_alone(&client).await;
     the_server_refuses_what_the_rules_forbid(&client).await;
     a_scheduled_cluster_that_a_person_deletes_is_decided_anew(&client).await;
@@ -191,6 +192,51 @@ async fn what_changed_is_told(client: &Client) {
         Some("Placed in us-east and eu-west per requiredRegions constraint")
     );
     told("ClusterCreated");
+}
+
+async fn a_declared_cluster_grows_within_its_bounds(client: &Client) {
+    fleet::apply(client, &fleet::pool("declared", "us-west-1", 9)).await;
+    fleet::apply(client, &fleet::node_class("small", 4, 0.01)).await;
+    let cluster = json!({
+        "apiVersion": lattice::api::API_VERSION,
+        "kind": "LatticeCluster",
+        "metadata": {"name": "by-hand"},
+        "spec": {
+            "poolRef": "declared",
+            "provider": {"kubernetes": {"version": "1.34.1"}, "config": {"aws": {"region": "us-west-1"}}},
+            "nodes": {
+                "controlPlane": 0,
+                "groups": [{"nodeClass": "small", "count": 1}],
+                "autoscale": {"minWorkers": 1, "maxWorkers": 4},
+            },
+        },
+    });
+    fleet::apply(client, &cluster).await;
+    let mut service = fleet::service("wide", 3, "3");
+    service["metadata"]["labels"] = json!({"env": "other"});
+    service["spec"]["placement"]["requiredRegions"] = json!(["declared"]);
+    fleet::apply(client, &service).await;
+    decided(client).await;
+    let service = fleet::get(client, "LatticeService", "wide").await.unwrap();
+    assert_eq!(
+        service["status"]["placements"][0]["cluster"], "by-hand",
+        "{service}"
+    );
+    let cluster = fleet::get(client, "LatticeCluster", "by-hand")
+        .await
+        .unwrap();
+    let nodes = &cluster["spec"]["nodes"];
+    assert_eq!(nodes["groups"], json!([{"nodeClass": "small", "count": 3}]));
+    assert_eq!(
+        nodes["autoscale"],
+        json!({"minWorkers": 1, "maxWorkers": 4})
+    );
+    fleet::delete(client, "LatticeService", Some("default"), "wide").await;
+    decided(client).await;
+    fleet::delete(client, "LatticeCluster", None, "by-hand").await;
+    fleet::delete(client, "LatticePool", None, "declared").await;
+    fleet::delete(client, "LatticeNodeClass", None, "small").await;
+    decided(client).await;
 }
 
 async fn a_bad_object_stalls_alone(client: &Client) {
