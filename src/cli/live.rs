@@ -38,10 +38,10 @@ impl Live {
     pub(crate) fn read(kubeconfig: Option<&Path>) -> Result<Self, OnlineError> {
         online::block_on(async {
             let client = online::client(kubeconfig, Some(online::PATIENCE)).await?;
-            Ok(Self {
-                committed: last(&client).await?.map(Arc::new),
-                inputs: inputs(&client).await?,
-            })
+            // The objects first: whether the server can be read at all shows there.
+            let inputs = inputs(&client).await?;
+            let committed = last(&client).await?.map(Arc::new);
+            Ok(Self { inputs, committed })
         })
     }
 
@@ -117,7 +117,7 @@ where
     let mut found = Vec::new();
     let mut params = ListParams::default().limit(PAGE);
     loop {
-        let page = api.list(&params).await?;
+        let page = api.list(&params).await.map_err(OnlineError::Read)?;
         found.extend(page.items);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params.continue_token = Some(token),

@@ -44,6 +44,9 @@ pub(crate) enum OnlineError {
     /// The API server refused.
     #[error("the API server: {0}")]
     Api(#[from] kube::Error),
+    /// The API server did not answer as it should.
+    #[error("the API server cannot be read")]
+    Read(#[source] kube::Error),
     /// Not everything was decided in time.
     #[error("after {seconds} s these have no decision yet: {waiting}")]
     Undecided {
