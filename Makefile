@@ -55,6 +55,7 @@ generate: ## Writes what is generated from the source: CRDs, the kinds' referenc
 	cargo run --locked -- reference docs/reference
 
 bench: ## Runs the benchmarks
+	cargo run --release --locked --example generate-fleet -- 10000 100 target/fleet-10000x100
 	cargo bench --locked
 
 coverage: control-plane ## Line coverage: 85 % of all, 95 % of scheduler and placement
