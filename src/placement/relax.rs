@@ -1,10 +1,12 @@
 //! What would give a service without a place one: single changes, each tried by solving again.
 
+mod candidates;
 mod change;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::change::{Change, candidates};
+use self::candidates::candidates;
+use self::change::Change;
 use super::diff::nodes;
 use super::facts::{Facts, amount, monthly};
 use super::plan::Relaxation;
