@@ -10,7 +10,7 @@ mod paths;
 #[path = "architecture/table.rs"]
 mod table;
 
-use checker::{check, long};
+use checker::{check, long, untested};
 use std::fs;
 use std::path::Path;
 
@@ -47,6 +47,23 @@ fn the_sources_keep_the_rules() {
     }
     let found: Vec<String> = check(&sources).iter().map(ToString::to_string).collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn each_constraint_holds_its_tests() {
+    let nothing: [&str; 0] = [];
+    assert_eq!(untested(&sources()), nothing);
+    let source = |file: &str, text: &str| (file.to_owned(), text.to_owned());
+    let some = [
+        source("src/scheduler/constraint/mod.rs", "mod a;"),
+        source("src/scheduler/constraint/a.rs", "fn f() {} mod tests {}"),
+        source(
+            "src/scheduler/constraint/b.rs",
+            "fn f() {} #[cfg(test)] mod tests {}",
+        ),
+        source("src/scheduler/solve.rs", "fn f() {}"),
+    ];
+    assert_eq!(untested(&some), ["src/scheduler/constraint/a.rs"]);
 }
 
 /// The lines and things named in what is wrong with one file.

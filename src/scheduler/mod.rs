@@ -9,6 +9,8 @@ pub mod check;
 mod component;
 mod constraint;
 pub mod explain;
+#[cfg(test)]
+mod fixtures;
 mod hopeless;
 mod improve;
 pub mod model;

@@ -2,7 +2,8 @@
 
 use super::paths::{Named, named};
 use super::table::{
-    Ban, EMPTY_NAMES, FOLDERS, Folder, LONG_LINES, MOST_LINES, UNFINISHED, WORLD, World,
+    Ban, EMPTY_NAMES, FOLDERS, Folder, LONG_LINES, MOST_LINES, TESTED_FOLDER, UNFINISHED, WORLD,
+    World,
 };
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,30 @@ pub fn check(sources: &[(String, String)]) -> Vec<Violation> {
 pub fn long(sources: &[(String, String)]) -> Vec<(&str, usize)> {
     let lines = sources.iter().map(|(f, s)| (f.as_str(), s.lines().count()));
     lines.filter(|(_, n)| *n > LONG_LINES).collect()
+}
+
+/// Files that should hold the tests of what is in them, and do not.
+pub fn untested(sources: &[(String, String)]) -> Vec<&str> {
+    let wants_tests = |file: &str| {
+        let within = file.strip_prefix(TESTED_FOLDER);
+        within.is_some_and(|name| name != "mod.rs")
+    };
+    let holds_tests = |source: &str| {
+        let items = syn::parse_file(source).map_or_else(|_| Vec::new(), |tree| tree.items);
+        items
+            .iter()
+            .any(|item| matches!(item, syn::Item::Mod(item) if is_of_tests(&item.attrs)))
+    };
+    let lacking = sources
+        .iter()
+        .filter(|(file, source)| wants_tests(file) && !holds_tests(source));
+    lacking.map(|(file, _)| file.as_str()).collect()
+}
+
+fn is_of_tests(attrs: &[syn::Attribute]) -> bool {
+    attrs.iter().any(|a| {
+        a.path().is_ident("cfg") && a.parse_args::<syn::Ident>().is_ok_and(|arg| arg == "test")
+    })
 }
 
 fn say(
@@ -136,10 +161,7 @@ fn mounts(parsed: &[(&str, &String, syn::File)]) -> BTreeMap<String, Mount> {
             let name = item.ident.to_string();
             let mut inner = module.clone();
             inner.push(name);
-            let in_test = item.attrs.iter().any(|a| {
-                a.path().is_ident("cfg")
-                    && a.parse_args::<syn::Ident>().is_ok_and(|arg| arg == "test")
-            });
+            let in_test = is_of_tests(&item.attrs);
             let below = format!("src/{}", inner.join("/"));
             let targets = match put_elsewhere(&item.attrs) {
                 Some(path) => vec![format!("{folder}/{path}")],

@@ -97,6 +97,9 @@ pub const LONG_LINES: usize = 400;
 /// Lines that a file must not exceed.
 pub const MOST_LINES: usize = 600;
 
+/// One constraint, one file, with its tests.
+pub const TESTED_FOLDER: &str = "src/scheduler/constraint/";
+
 /// All folders. A folder that is not here may not be.
 pub const FOLDERS: &[Folder] = &[
     Folder {

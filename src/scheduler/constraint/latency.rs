@@ -53,3 +53,75 @@ pub(crate) fn check(state: &State<'_>, s: usize) -> Vec<Why> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::fixtures::{fleet, id, placed, words};
+    use crate::scheduler::model::{LatencyBound, RegionLatency, Snapshot};
+    use crate::scheduler::problem::Problem;
+
+    const WEB: usize = 0;
+    const DATABASE: usize = 1;
+
+    /// `web` needs the database within so many ms; `eu` and `us` are 80 ms apart.
+    fn needing(max_ms: u32) -> Snapshot {
+        let pools = [("a", "eu"), ("b", "eu"), ("c", "us")];
+        let mut snapshot = fleet(&pools, &[("web", 2), ("database", 1)]);
+        snapshot.services[WEB].latency.push(LatencyBound {
+            dependency: id("database"),
+            max_ms,
+        });
+        snapshot.region_latencies.push(RegionLatency {
+            from: "eu".into(),
+            to: "us".into(),
+            ms: 80,
+        });
+        snapshot
+    }
+
+    #[test]
+    fn every_replica_counts_and_of_the_dependency_the_nearest() {
+        let of = |max_ms, replicas: &[(usize, &str)]| {
+            let snapshot = needing(max_ms);
+            let problem = Problem::new(&snapshot);
+            words(check(&placed(&problem, replicas), WEB))
+        };
+        let near_and_far = [(WEB, "a-1"), (WEB, "c-1"), (DATABASE, "b-1")];
+        assert_eq!(of(80, &near_and_far), [""; 0]);
+        assert_eq!(
+            of(79, &near_and_far),
+            ["80 ms to the nearest replica of database, limit 79 ms"]
+        );
+        let two = [(WEB, "a-1"), (DATABASE, "c-1"), (DATABASE, "b-1")];
+        assert_eq!(of(5, &two), [""; 0], "the near one will do");
+    }
+
+    #[test]
+    fn a_dependency_without_a_place_is_in_nobodys_way_but_is_missed() {
+        let snapshot = needing(50);
+        let problem = Problem::new(&snapshot);
+        let state = placed(&problem, &[(WEB, "a-1")]);
+        let place = *state.places(WEB).keys().next().unwrap();
+        assert_eq!(nearest(&state, place, DATABASE), None);
+        assert!(reaches(&state, WEB, place));
+        assert_eq!(
+            words(check(&state, WEB)),
+            ["Needs database within 50 ms, which has no place"]
+        );
+    }
+
+    #[test]
+    fn a_place_is_held_against_dependencies_and_dependents() {
+        let snapshot = needing(50);
+        let problem = Problem::new(&snapshot);
+        let state = placed(&problem, &[(WEB, "a-1"), (DATABASE, "c-1")]);
+        let web = *state.places(WEB).keys().next().unwrap();
+        let database = *state.places(DATABASE).keys().next().unwrap();
+        assert!(!reaches(&state, WEB, web));
+        assert!(reaches(&state, WEB, database), "beside it");
+        assert!(reaches(&state, DATABASE, web), "which itself needs nothing");
+        assert_eq!(unserved(&state, DATABASE), Some((web, 50)));
+        assert_eq!(unserved(&state, WEB), None);
+    }
+}

@@ -57,3 +57,51 @@ fn names(problem: &Problem<'_>, regions: BTreeSet<usize>) -> Vec<String> {
         .filter_map(|r| known.and_then(|k| k.get(r)).cloned())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::fixtures::{fleet, placed, words};
+    use crate::scheduler::model::{Policy, Snapshot};
+
+    fn needing(min_regions: u32, replicas: u32) -> Snapshot {
+        let mut snapshot = fleet(
+            &[("a", "eu"), ("b", "eu"), ("c", "us")],
+            &[("web", replicas)],
+        );
+        snapshot.policies.push(Policy {
+            name: "wide".into(),
+            min_regions: Some(min_regions),
+            ..Policy::default()
+        });
+        snapshot
+    }
+
+    #[test]
+    fn two_pools_of_a_region_are_one_region() {
+        let snapshot = needing(2, 2);
+        let problem = Problem::new(&snapshot);
+        let of = |replicas: &[(usize, &str)]| words(check(&placed(&problem, replicas), 0));
+        assert_eq!(of(&[(0, "a-1"), (0, "c-1")]), [""; 0]);
+        assert_eq!(
+            of(&[(0, "a-1"), (0, "b-1")]),
+            ["minRegions 2: only 1 possible (eu)"]
+        );
+        assert_eq!(of(&[]), ["minRegions 2: no region is possible"]);
+    }
+
+    #[test]
+    fn too_few_replicas_or_regions_make_it_impossible() {
+        let of = |min_regions, replicas, possible: &[usize]| {
+            let snapshot = needing(min_regions, replicas);
+            words(impossible(&Problem::new(&snapshot), 0, possible))
+        };
+        assert_eq!(of(2, 2, &[0, 2]), [""; 0]);
+        assert_eq!(
+            of(2, 1, &[0, 2]),
+            ["minRegions asks for 2 places, the service has 1 replica"]
+        );
+        assert_eq!(of(2, 2, &[0, 1]), ["minRegions 2: only 1 possible (eu)"]);
+        assert_eq!(of(3, 2, &[0, 2]).len(), 2, "both are told");
+    }
+}

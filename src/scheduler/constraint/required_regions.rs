@@ -99,3 +99,72 @@ pub(crate) fn distinct(problem: &Problem<'_>, regions: &[usize]) -> u32 {
     }
     needed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::fixtures::{fleet, placed, words};
+    use crate::scheduler::model::Snapshot;
+
+    fn needing(regions: &[&str], replicas: u32) -> Snapshot {
+        let pools = [("a", "eu"), ("b", "eu"), ("c", "us")];
+        let mut snapshot = fleet(&pools, &[("web", replicas)]);
+        snapshot.services[0].required_regions = regions.iter().map(|r| (*r).into()).collect();
+        snapshot
+    }
+
+    #[test]
+    fn a_region_is_met_by_its_name_or_that_of_a_pool() {
+        let of = |regions: &[&str], replicas: &[(usize, &str)]| {
+            let snapshot = needing(regions, 2);
+            let problem = Problem::new(&snapshot);
+            words(check(&placed(&problem, replicas), 0))
+        };
+        assert_eq!(of(&["eu", "us"], &[(0, "b-1"), (0, "c-1")]), [""; 0]);
+        assert_eq!(of(&["b", "eu"], &[(0, "b-1")]), [""; 0]);
+        assert_eq!(
+            of(&["us", "a"], &[(0, "b-1")]),
+            [
+                "Required region us: has no replica",
+                "Required region a: has no replica"
+            ],
+            "in the order written"
+        );
+    }
+
+    fn impossible_for(regions: &[&str], replicas: u32, closed: &[usize]) -> Vec<String> {
+        let snapshot = needing(regions, replicas);
+        let problem = Problem::new(&snapshot);
+        let first = |p: usize| {
+            closed.contains(&p).then(|| Why::Closed {
+                reason: format!("reason {p}"),
+            })
+        };
+        words(impossible(&problem, 0, &first))
+    }
+
+    #[test]
+    fn a_region_without_an_open_pool_is_impossible() {
+        assert_eq!(impossible_for(&["eu"], 1, &[0]), [""; 0], "b is open");
+        assert_eq!(
+            impossible_for(&["eu"], 1, &[0, 1]),
+            [
+                "Required region eu: a: Takes no new services: reason 0; b: Takes no new services: reason 1"
+            ]
+        );
+        assert_eq!(
+            impossible_for(&["mars"], 1, &[]),
+            ["Required region mars: no pool has this region or name"]
+        );
+    }
+
+    #[test]
+    fn more_regions_than_replicas_are_impossible_unless_one_pool_meets_several() {
+        assert_eq!(impossible_for(&["eu", "us"], 2, &[]), [""; 0]);
+        assert_eq!(
+            impossible_for(&["eu", "us"], 1, &[]),
+            ["requiredRegions asks for 2 places, the service has 1 replica"]
+        );
+        assert_eq!(impossible_for(&["b", "eu"], 1, &[]), [""; 0]);
+    }
+}

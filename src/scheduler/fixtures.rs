@@ -1,0 +1,99 @@
+//! Small fleets for tests of single constraints.
+
+#![allow(clippy::unwrap_used)]
+
+use super::model::{
+    Cluster, NodeClass, Offer, Origin, Pool, Selector, Service, ServiceId, Snapshot,
+};
+use super::problem::Problem;
+use super::state::{ClusterState, State};
+use super::units::Resources;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a pool of [`fleet`] sells: nodes of 4 cores and 8 GiB.
+pub(crate) const CLASS: &str = "small";
+
+/// Pools of these names and regions, and services in namespace `shop` with so many replicas of one
+/// core and 1 GiB.
+pub(crate) fn fleet(pools: &[(&str, &str)], services: &[(&str, u32)]) -> Snapshot {
+    Snapshot {
+        pools: pools
+            .iter()
+            .map(|(name, region)| pool(name, region))
+            .collect(),
+        node_classes: vec![NodeClass {
+            name: CLASS.into(),
+            capacity: Resources::new(4000, 8192),
+            reserved: Resources::default(),
+        }],
+        services: services.iter().map(|(name, n)| service(name, *n)).collect(),
+        ..Snapshot::default()
+    }
+}
+
+fn pool(name: &str, region: &str) -> Pool {
+    Pool {
+        name: name.into(),
+        provider: "aws".into(),
+        region: region.into(),
+        offers: vec![Offer {
+            class: CLASS.into(),
+            hourly: 100_000,
+        }],
+        ..Pool::default()
+    }
+}
+
+pub(crate) fn id(name: &str) -> ServiceId {
+    ServiceId::new("shop", name)
+}
+
+fn service(name: &str, replicas: u32) -> Service {
+    Service {
+        id: id(name),
+        labels: BTreeMap::new(),
+        priority: 0,
+        replicas,
+        size: Resources::new(1000, 1024),
+        pools: Selector::default(),
+        required_regions: Vec::new(),
+        compliance: BTreeSet::new(),
+        one_per_node: false,
+        latency: Vec::new(),
+    }
+}
+
+/// An empty cluster of the snapshot.
+pub(crate) fn cluster(name: &str, pool: &str) -> Cluster {
+    Cluster {
+        name: name.into(),
+        pool: pool.into(),
+        origin: Origin::Scheduler { policy: None },
+        control_plane: None,
+        workers: Vec::new(),
+    }
+}
+
+/// The fleet with one replica, on a node of its own, for each service and cluster given; a cluster is
+/// in the pool whose name its own begins with.
+pub(crate) fn placed<'p>(problem: &'p Problem<'p>, replicas: &[(usize, &str)]) -> State<'p> {
+    let mut state = State::new(problem);
+    for &(s, name) in replicas {
+        let c = state.cluster_named(name).unwrap_or_else(|| {
+            let mut pools = problem.snapshot.pools.iter();
+            let pool = pools.position(|pool| name.starts_with(&pool.name)).unwrap();
+            let mut cluster = ClusterState::new(problem, pool, None, None);
+            cluster.name = name.into();
+            state.found(cluster)
+        });
+        let offer = problem.pools[state.clusters[c].pool].offers[0].clone();
+        let n = state.open(c, &offer);
+        state.put(c, n, s);
+    }
+    state
+}
+
+/// Reasons as people read them.
+pub(crate) fn words<W: ToString>(reasons: impl IntoIterator<Item = W>) -> Vec<String> {
+    reasons.into_iter().map(|why| why.to_string()).collect()
+}
