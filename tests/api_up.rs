@@ -334,6 +334,12 @@ fn the_demonstration_shows_a_fleet_and_leaves_nothing() {
     ] {
         assert!(out.contains(shown), "{shown}: {out}");
     }
+    // All but the one that cannot have a place, however the operator came to see the objects.
+    let scheduled = out
+        .lines()
+        .filter(|line| line.contains(" Scheduled "))
+        .count();
+    assert_eq!(scheduled, 18, "{out}");
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     assert_eq!(programs(root.path()), Vec::<String>::new());
 }

@@ -13,7 +13,7 @@ use crate::operator::inventory::{Committed, carry_over};
 use crate::placement::inputs::Inputs;
 use crate::placement::record::DecisionRecord;
 use crate::placement::snapshot::{self, Built};
-use crate::scheduler::{self, solution::Solution};
+use crate::scheduler::{self, model::ServiceId, solution::Solution};
 
 /// Objects asked for at once.
 const PAGE: u32 = 500;
@@ -38,11 +38,58 @@ impl Live {
     pub(crate) fn read(kubeconfig: Option<&Path>) -> Result<Self, OnlineError> {
         online::block_on(async {
             let client = online::client(kubeconfig, Some(online::PATIENCE)).await?;
-            // The objects first: whether the server can be read at all shows there.
-            let inputs = inputs(&client).await?;
-            let committed = last(&client).await?.map(Arc::new);
-            Ok(Self { inputs, committed })
+            Self::of(&client).await
         })
+    }
+
+    /// Reads everything.
+    pub(crate) async fn of(client: &Client) -> Result<Self, OnlineError> {
+        // The objects first: whether the server can be read at all shows there.
+        let inputs = inputs(client).await?;
+        let committed = last(client).await?.map(Arc::new);
+        Ok(Self { inputs, committed })
+    }
+
+    /// What is still to come until the last decision answers all objects as they are now, and the
+    /// statuses of services and pools tell it; empty when nothing is. An operator may decide on the
+    /// first objects before it has seen the last.
+    pub(crate) fn outstanding(&self) -> Vec<String> {
+        let mut built = snapshot::build(&self.inputs);
+        self.carry_over(&mut built);
+        let Some(committed) = &self.committed else {
+            return vec!["the first decision".to_owned()];
+        };
+        if !committed.answers(&built.snapshot) {
+            return vec!["a decision on all objects".to_owned()];
+        }
+        let solution = &committed.record.solution;
+        let placements = solution.placements();
+        let services = self.inputs.services.iter().filter_map(|service| {
+            let namespace = service.metadata.namespace.clone().unwrap_or_default();
+            let id = ServiceId::new(namespace, service.metadata.name.clone().unwrap_or_default());
+            let wanted = placements.get(&id).map_or(0, |places| {
+                places.iter().map(|place| u64::from(place.replicas)).sum()
+            });
+            let told = service.status.as_ref().is_some_and(|status| {
+                let placed: u64 = status
+                    .placements
+                    .iter()
+                    .map(|p| u64::from(p.replicas))
+                    .sum();
+                status.observed_generation == service.metadata.generation && placed == wanted
+            });
+            (!told).then(|| id.to_string())
+        });
+        let pools = self.inputs.pools.iter().filter_map(|pool| {
+            let name = pool.metadata.name.clone().unwrap_or_default();
+            let wanted = solution.live().filter(|d| d.cluster.pool == name).count();
+            let told = pool.status.as_ref().is_some_and(|status| {
+                status.observed_generation == pool.metadata.generation
+                    && status.clusters.len() == wanted
+            });
+            (!told).then_some(name)
+        });
+        services.chain(pools).collect()
     }
 
     /// Lays what was decided over the clusters of a snapshot.

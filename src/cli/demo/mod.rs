@@ -5,17 +5,18 @@ mod show;
 
 use std::{path::PathBuf, time::Duration};
 
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
 use super::error::CliError;
+use super::live::Live;
 use super::manifests::Manifests;
 use super::online::{self, OnlineError};
 use super::output::Output;
 use super::up::{self, Settings, Up};
-use crate::api::{LatticePool, LatticeService, ServicePhase};
+use crate::api::ServicePhase;
 use crate::operator::decision_log::Reader;
 use crate::placement::{inputs::Inputs, plan, plan::Plan, snapshot, text};
 
@@ -111,10 +112,10 @@ impl Drop for Folder {
 /// Waits for the decisions and tells them.
 async fn show(up: &Up) -> Result<String, OnlineError> {
     let progress = up::spinner("deciding");
-    let services = decided(up).await?;
+    let Inputs {
+        services, pools, ..
+    } = decided(up).await?.inputs;
     progress.finish_and_clear();
-    let pools: Api<LatticePool> = Api::all(up.client.clone());
-    let pools = pools.list(&ListParams::default()).await?.items;
     let plan = last_plan(up).await?;
     let mut shown = show::pools(&pools);
     shown.push('\n');
@@ -138,19 +139,14 @@ async fn show(up: &Up) -> Result<String, OnlineError> {
     Ok(shown)
 }
 
-/// All services, as soon as each has been decided on as it is now.
-async fn decided(up: &Up) -> Result<Vec<LatticeService>, OnlineError> {
-    let services: Api<LatticeService> = Api::all(up.client.clone());
+/// Everything, as soon as all of it has been decided on as it is now and the statuses say so.
+async fn decided(up: &Up) -> Result<Live, OnlineError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let found = services.list(&ListParams::default()).await?.items;
-        let waiting: Vec<String> = found
-            .iter()
-            .filter(|service| !is_decided(service))
-            .map(ResourceExt::name_any)
-            .collect();
+        let live = Live::of(&up.client).await?;
+        let waiting = live.outstanding();
         if waiting.is_empty() {
-            return Ok(found);
+            return Ok(live);
         }
         if Instant::now() >= deadline {
             return Err(OnlineError::Undecided {
@@ -164,13 +160,6 @@ async fn decided(up: &Up) -> Result<Vec<LatticeService>, OnlineError> {
         }
         sleep(EVERY).await;
     }
-}
-
-fn is_decided(service: &LatticeService) -> bool {
-    service.status.as_ref().is_some_and(|status| {
-        status.observed_generation == service.metadata.generation
-            && !matches!(status.phase, None | Some(ServicePhase::Pending))
-    })
 }
 
 /// The last decision of the log as a plan.
