@@ -11,6 +11,7 @@ use lattice::scheduler::share::Prices;
 use lattice::scheduler::solution::{ClusterAction, Solution, Verdict};
 use lattice::scheduler::solve;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 fn live(solution: &Solution) -> Vec<Cluster> {
     solution.live().map(|d| d.cluster.clone()).collect()
@@ -121,10 +122,42 @@ fn change(snapshot: &mut Snapshot, rng: &mut Rng) {
     }
 }
 
+/// Takes a wild fleet through some changes, each of which must leave everything sound.
+fn through_changes(
+    seed: u64,
+    pools: u64,
+    services: u64,
+    changes: usize,
+) -> Result<(), TestCaseError> {
+    let mut rng = Rng(seed);
+    let mut snapshot = random(
+        seed,
+        &Shape {
+            pools,
+            services,
+            wild: true,
+        },
+    );
+    let mut solution = solve(&snapshot);
+    for _ in 0..changes {
+        snapshot = after(&snapshot, &solution);
+        change(&mut snapshot, &mut rng);
+        solution = holds(&snapshot, seed)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_service_disturbed_for_good_is_not_left_in_halves() {
+    through_changes(16_289_350_672_366_994_192, 2, 6, 2).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 48,
         failure_persistence: None,
+        // The same cases every time; PROPTEST_RNG_SEED and PROPTEST_CASES try others.
+        rng_seed: RngSeed::Fixed(20_261_121),
         ..ProptestConfig::default()
     })]
 
@@ -145,14 +178,7 @@ proptest! {
         services in 2u64..16,
         changes in 1usize..6,
     ) {
-        let mut rng = Rng(seed);
-        let mut snapshot = random(seed, &Shape { pools, services, wild: true });
-        let mut solution = solve(&snapshot);
-        for _ in 0..changes {
-            snapshot = after(&snapshot, &solution);
-            change(&mut snapshot, &mut rng);
-            solution = holds(&snapshot, seed)?;
-        }
+        through_changes(seed, pools, services, changes)?;
     }
 
     #[test]

@@ -8,9 +8,10 @@ use super::pack::Opening;
 use super::prior;
 use super::problem::Problem;
 use super::state::{State, Usage};
+use super::topology::Place;
 use super::units::Micros;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Replica-and-pool pairs up to which pools are compared by what they really add to the bill.
 const MARGINAL_LIMIT: usize = 60_000;
@@ -45,6 +46,8 @@ pub(crate) fn pairs(problem: &Problem<'_>) -> usize {
 /// Searches one way; returns the services that have no place.
 pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) -> BTreeSet<usize> {
     let mut unplaced = BTreeSet::new();
+    let services = 0..state.problem.demands.len();
+    let before: Vec<_> = services.map(|s| state.places(s).clone()).collect();
     relieve_full_pools(state, search);
     let mut order: Vec<&Vec<usize>> = groups.iter().collect();
     order.sort_by_cached_key(|members| urgency(state.problem, members));
@@ -68,12 +71,28 @@ pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) 
         }
     }
     improve::improve(state, search);
-    for s in 0..state.problem.demands.len() {
-        if !is_placed(state, s) {
-            unplaced.insert(s);
+    while let Some(halves) = (0..before.len()).find(|&s| in_halves(state, s, &before[s])) {
+        take_back(state, halves, &before[halves]);
+    }
+    unplaced.extend((0..before.len()).filter(|&s| !is_placed(state, s)));
+    unplaced
+}
+
+/// Whether a service that later placements disturbed for good has more somewhere than it had.
+fn in_halves(state: &State<'_>, s: usize, before: &BTreeMap<Place, u32>) -> bool {
+    let more = |(place, n): (&Place, &u32)| *n > before.get(place).copied().unwrap_or(0);
+    state.places(s).iter().any(more) && !is_placed(state, s)
+}
+
+/// Takes off what a service had not before.
+fn take_back(state: &mut State<'_>, s: usize, before: &BTreeMap<Place, u32>) {
+    let places: Vec<Place> = state.places(s).keys().copied().collect();
+    for place in places {
+        let had = before.get(&place).copied().unwrap_or(0);
+        while state.replicas_in(s, place.cluster) > had {
+            state.take_one(s, place.cluster);
         }
     }
-    unplaced
 }
 
 /// The order in which groups are placed: by priority, then those with the fewest pools, then the
@@ -94,7 +113,7 @@ fn urgency(problem: &Problem<'_>, members: &[usize]) -> impl Ord + use<> {
 }
 
 /// Whether a service has exactly its replicas, all where they may be.
-fn is_placed(state: &State<'_>, s: usize) -> bool {
+pub(crate) fn is_placed(state: &State<'_>, s: usize) -> bool {
     state.replicas(s) == state.problem.service(s).replicas
         && constraint::of_service(state, s).is_empty()
 }

@@ -7,7 +7,7 @@ use super::model::{Cluster, Origin, Snapshot};
 use super::output;
 use super::prior;
 use super::problem::Problem;
-use super::search::{compares_really, pairs, run, searches};
+use super::search::{compares_really, is_placed, pairs, run, searches};
 use super::solution::{Solution, Verdict};
 use super::state::State;
 use super::units::Micros;
@@ -47,7 +47,35 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
             break;
         }
     }
+    let clusters = without_halves(&problem, &clusters, &mut unplaced);
     finish(&problem, clusters, &unplaced)
+}
+
+/// Takes off what services without a place have more than before all rounds, and with it whoever
+/// depended on that.
+fn without_halves(
+    problem: &Problem<'_>,
+    clusters: &[Cluster],
+    unplaced: &mut BTreeSet<usize>,
+) -> Vec<Cluster> {
+    let before = prior::load(problem, &problem.snapshot.clusters);
+    let mut after = prior::load(problem, clusters);
+    let mut judged = 0;
+    while judged < unplaced.len() {
+        judged = unplaced.len();
+        for &s in unplaced.iter() {
+            let places: Vec<_> = after.places(s).keys().map(|place| place.cluster).collect();
+            for c in places {
+                let was = before.cluster_named(&after.clusters[c].name);
+                let had = was.map_or(0, |c| before.replicas_in(s, c));
+                while after.replicas_in(s, c) > had {
+                    after.take_one(s, c);
+                }
+            }
+        }
+        unplaced.extend((0..problem.demands.len()).filter(|&s| !is_placed(&after, s)));
+    }
+    output::live(&after)
 }
 
 /// What one way of searching came to.
