@@ -1,7 +1,7 @@
 //! What is there already: clusters with what is on them, as a state.
 
 use super::constraint::{compliance, selector};
-use super::model::{Cluster, ControlPlaneRule, Origin};
+use super::model::{Cluster, Origin};
 use super::problem::{Offer, Problem};
 use super::state::{ClusterState, State};
 
@@ -122,11 +122,7 @@ fn control_plane(
     if unchanged {
         return existing;
     }
-    let rule = ControlPlaneRule {
-        replicas: rule.replicas,
-        class: rule.class.clone(),
-    };
-    match problem.control_plane(pool, &rule) {
+    match problem.control_plane(pool, rule) {
         Ok(chosen) => chosen,
         Err(_) => existing,
     }

@@ -47,7 +47,9 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
             break;
         }
     }
-    let clusters = without_halves(&problem, &clusters, &mut unplaced);
+    if !unplaced.is_empty() {
+        clusters = without_halves(&problem, &clusters, &mut unplaced);
+    }
     finish(&problem, clusters, &unplaced)
 }
 
