@@ -152,6 +152,11 @@ fn a_service_disturbed_for_good_is_not_left_in_halves() {
     through_changes(16_289_350_672_366_994_192, 2, 6, 2).unwrap();
 }
 
+#[test]
+fn a_service_whose_cluster_rules_changed_moves_to_another_cluster() {
+    through_changes(2_674_239_002_902_739_177, 3, 2, 5).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 48,

@@ -1,6 +1,7 @@
 //! Putting one replica into one pool: into room that is there, else onto a new node, else into a
 //! new cluster, else into a cluster that is fuller than it would like.
 
+use super::constraint::cluster_rules::accepts;
 use super::model::Origin;
 use super::problem::Offer;
 use super::reason::Why;
@@ -100,16 +101,6 @@ fn buy(
         }
     }
     Err(against.into_iter().collect())
-}
-
-/// Whether a cluster takes a service: one that people made takes all, one that the scheduler made
-/// those under its own rules, and a service fixed to a cluster goes there whatever its rules.
-pub(crate) fn accepts(state: &State<'_>, c: usize, s: usize) -> bool {
-    let cluster = &state.clusters[c];
-    let demand = &state.problem.demands[s];
-    cluster.is_declared()
-        || cluster.policy == demand.governing
-        || demand.pins.contains_key(&cluster.name)
 }
 
 fn full(cluster: &ClusterState) -> Why {

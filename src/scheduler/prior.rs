@@ -1,6 +1,6 @@
 //! What is there already: clusters with what is on them, as a state.
 
-use super::constraint::{compliance, selector};
+use super::constraint::{cluster_rules, compliance, selector};
 use super::model::{Cluster, Origin};
 use super::problem::{Offer, Problem};
 use super::state::{ClusterState, State};
@@ -129,7 +129,7 @@ fn control_plane(
 }
 
 /// Takes off what may not be where it is: replicas in pools that no longer pass selector or
-/// compliance. The rest of such a service may stay.
+/// compliance, and on clusters whose rules are no longer the service's own. The rest of such a service may stay.
 pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
     let problem = state.problem;
     let misplaced: Vec<usize> = state
@@ -139,6 +139,7 @@ pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
             let pool = &problem.snapshot.pools[place.pool];
             !selector::matches_pool(&problem.service(s).pools, pool)
                 || !compliance::holds(&problem.demands[s].compliance, pool)
+                || !cluster_rules::accepts(state, place.cluster, s)
         })
         .map(|place| place.cluster)
         .collect();

@@ -204,6 +204,11 @@ pub enum Why {
         /// The cluster.
         cluster: String,
     },
+    /// A replica is on a cluster under other cluster rules than the service's own.
+    OtherClusterRules {
+        /// The cluster.
+        cluster: String,
+    },
     /// No class for a control plane.
     NoControlPlane {
         /// What was looked for.
@@ -250,7 +255,9 @@ impl Why {
             Why::CoresExhausted { .. } => Constraint::MaxCores,
             Why::MemoryExhausted { .. } => Constraint::MaxMemory,
             Why::OverBudget { .. } => Constraint::Budget,
-            Why::ClustersFull { .. } | Why::ClusterFixed { .. } => Constraint::ClusterSize,
+            Why::ClustersFull { .. } | Why::ClusterFixed { .. } | Why::OtherClusterRules { .. } => {
+                Constraint::ClusterSize
+            }
             Why::NoControlPlane { .. } => Constraint::ControlPlane,
             Why::Dearer { .. } => Constraint::Cost,
             Why::RoomFor { .. } | Why::NoCombination { .. } => Constraint::Combination,
@@ -378,6 +385,10 @@ impl fmt::Display for Why {
             Why::ClusterFixed { cluster } => {
                 write!(f, "Cluster {cluster} has no room and may not be resized")
             }
+            Why::OtherClusterRules { cluster } => write!(
+                f,
+                "Cluster {cluster} follows another policy's clusterPolicy than this service"
+            ),
             Why::NoControlPlane { wanted } => {
                 write!(f, "No node class for a control plane: {wanted}")
             }

@@ -8,10 +8,9 @@ use super::pack::Opening;
 use super::prior;
 use super::problem::Problem;
 use super::state::{State, Usage};
-use super::topology::Place;
 use super::units::Micros;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Replica-and-pool pairs up to which pools are compared by what they really add to the bill.
 const MARGINAL_LIMIT: usize = 60_000;
@@ -46,8 +45,6 @@ pub(crate) fn pairs(problem: &Problem<'_>) -> usize {
 /// Searches one way; returns the services that have no place.
 pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) -> BTreeSet<usize> {
     let mut unplaced = BTreeSet::new();
-    let services = 0..state.problem.demands.len();
-    let before: Vec<_> = services.map(|s| state.places(s).clone()).collect();
     relieve_full_pools(state, search);
     let mut order: Vec<&Vec<usize>> = groups.iter().collect();
     order.sort_by_cached_key(|members| urgency(state.problem, members));
@@ -71,28 +68,8 @@ pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) 
         }
     }
     improve::improve(state, search);
-    while let Some(halves) = (0..before.len()).find(|&s| in_halves(state, s, &before[s])) {
-        take_back(state, halves, &before[halves]);
-    }
-    unplaced.extend((0..before.len()).filter(|&s| !is_placed(state, s)));
+    unplaced.extend((0..state.problem.demands.len()).filter(|&s| !is_placed(state, s)));
     unplaced
-}
-
-/// Whether a service that later placements disturbed for good has more somewhere than it had.
-fn in_halves(state: &State<'_>, s: usize, before: &BTreeMap<Place, u32>) -> bool {
-    let more = |(place, n): (&Place, &u32)| *n > before.get(place).copied().unwrap_or(0);
-    state.places(s).iter().any(more) && !is_placed(state, s)
-}
-
-/// Takes off what a service had not before.
-fn take_back(state: &mut State<'_>, s: usize, before: &BTreeMap<Place, u32>) {
-    let places: Vec<Place> = state.places(s).keys().copied().collect();
-    for place in places {
-        let had = before.get(&place).copied().unwrap_or(0);
-        while state.replicas_in(s, place.cluster) > had {
-            state.take_one(s, place.cluster);
-        }
-    }
 }
 
 /// The order in which groups are placed: by priority, then those with the fewest pools, then the

@@ -7,6 +7,7 @@
 pub(crate) mod budget;
 pub(crate) mod caps;
 pub(crate) mod closed;
+pub(crate) mod cluster_rules;
 pub(crate) mod cluster_size;
 pub(crate) mod compliance;
 pub(crate) mod fit;
@@ -45,6 +46,7 @@ pub(crate) fn of_service(state: &State<'_>, s: usize) -> Vec<Why> {
         found.extend(selector::check(&service.pools, pool));
         found.extend(compliance::check(&problem.demands[s].compliance, pool));
     }
+    found.extend(cluster_rules::check(state, s));
     found.extend(pin::check(state, s));
     found.extend(required_regions::check(state, s));
     found.extend(min_regions::check(state, s));
