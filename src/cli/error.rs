@@ -8,6 +8,7 @@ use super::online::OnlineError;
 use crate::operator::crypto::CryptoError;
 use crate::placement::plan::PlanError;
 use crate::placement::text::ExplainError;
+use crate::placement::whatif::WhatIfError;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub(crate) enum CliError {
     /// What was asked about is not in the plan.
     #[error("{error}{}{known}", if known.is_empty() { "" } else { "\n  " })]
     Explain { error: ExplainError, known: String },
+    /// A question about what would be cannot be answered.
+    #[error(transparent)]
+    WhatIf(#[from] WhatIfError),
     /// A file does not hold a plan.
     #[error("{} is not a plan that this version reads", path.display())]
     Plan { path: PathBuf, source: PlanError },

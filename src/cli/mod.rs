@@ -22,6 +22,8 @@ mod plan_text;
 mod reference;
 mod replay;
 mod schema;
+mod simulate;
+mod simulate_text;
 mod up;
 mod validate;
 mod version;
@@ -40,7 +42,7 @@ use self::output::{ColorChoice, Output};
     version,
     max_term_width = 100,
     propagate_version = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 (plan only) done and there are changes."
+    after_help = "Exit codes: 0 done, 1 failed, 2 done and there are changes (plan) or something becomes unplaceable (simulate)."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -63,6 +65,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Plan(plan::Args),
+    Simulate(simulate::Args),
     Explain(explain::Args),
     Validate(validate::Args),
     Demo(demo::Args),
@@ -82,7 +85,7 @@ enum Command {
 pub(crate) enum Outcome {
     /// Done.
     Done,
-    /// Done, and what is differs from what should be.
+    /// Done, and what is differs from what should be, or would.
     Changes,
     /// The answer that was asked for is no; what is wrong has been said.
     Refused,
@@ -92,6 +95,7 @@ impl Command {
     fn run(self, out: &Output) -> Result<Outcome, CliError> {
         match self {
             Self::Plan(args) => args.run(out),
+            Self::Simulate(args) => args.run(out),
             Self::Explain(args) => args.run(out),
             Self::Validate(args) => args.run(out),
             Self::Demo(args) => args.run(out),
@@ -115,7 +119,10 @@ impl Command {
 
 /// Runs the command line of the process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let out = Output::of_process(cli.global.color);
     logging::start(
         cli.global.verbose,
@@ -133,5 +140,16 @@ pub fn main() -> ExitCode {
             out.complain(&error.report());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Help and version are results; anything else is a mistake, which clap itself would end with 2.
+fn misused(error: &clap::Error) -> ExitCode {
+    // Nobody can be told if that fails.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     }
 }

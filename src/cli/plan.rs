@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Outcome;
 use super::against::{self, Against};
 use super::error::CliError;
+use super::live::Live;
 use super::manifests::Manifests;
 use super::output::{Output, write_file};
 use super::plan_text;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     #[default]
     Text,
     Json,
@@ -102,12 +103,12 @@ fn is_yaml(path: &Path) -> bool {
         .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// Makes the plan of manifests. `refuse` makes the error of wrong ones.
-pub(super) fn make(
+/// Makes the snapshot of manifests, and reads what is. `refuse` makes the error of wrong ones.
+pub(super) fn load(
     path: &Path,
     against: Option<&Against>,
     refuse: impl FnOnce(super::manifests::Findings) -> Result<CliError, CliError>,
-) -> Result<Made, CliError> {
+) -> Result<(Built, Option<Live>), CliError> {
     let mut manifests = Manifests::load(path)?;
     let is = against.map(Against::read).transpose()?;
     if let Some(is) = &is {
@@ -121,6 +122,16 @@ pub(super) fn make(
     if findings.errors() > 0 {
         return Err(refuse(findings)?);
     }
+    Ok((built, is))
+}
+
+/// Makes the plan of manifests. `refuse` makes the error of wrong ones.
+pub(super) fn make(
+    path: &Path,
+    against: Option<&Against>,
+    refuse: impl FnOnce(super::manifests::Findings) -> Result<CliError, CliError>,
+) -> Result<Made, CliError> {
+    let (built, is) = load(path, against, refuse)?;
     let solution = scheduler::solve(&built.snapshot);
     let options = Options {
         rejections: false,

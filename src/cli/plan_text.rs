@@ -264,7 +264,7 @@ fn made_of(cluster: &PlanCluster) -> String {
     }
 }
 
-fn places(places: &[Place]) -> String {
+pub(super) fn places(places: &[Place]) -> String {
     let mut clusters: BTreeMap<&str, u32> = BTreeMap::new();
     for place in places {
         *clusters.entry(&place.cluster).or_default() += place.replicas;
@@ -351,18 +351,18 @@ fn told(counts: &[(usize, &str)]) -> String {
     }
 }
 
-fn name(change: &ServiceChange) -> String {
+pub(super) fn name(change: &ServiceChange) -> String {
     format!("{}/{}", change.namespace, change.service)
 }
 
-fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
+pub(super) fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
     texts
         .map(|text| text.as_ref().chars().count())
         .max()
         .unwrap_or(0)
 }
 
-fn signed(amount: &str) -> String {
+pub(super) fn signed(amount: &str) -> String {
     if amount.starts_with('-') {
         amount.to_owned()
     } else {
@@ -370,6 +370,6 @@ fn signed(amount: &str) -> String {
     }
 }
 
-fn count(number: u64, what: &str) -> String {
+pub(super) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

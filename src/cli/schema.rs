@@ -3,7 +3,7 @@
 use super::Outcome;
 use super::error::CliError;
 use super::output::Output;
-use crate::placement::plan;
+use crate::placement::{plan, whatif};
 
 /// Print the JSON Schema of what `-o json` prints.
 #[derive(Debug, clap::Args)]
@@ -19,12 +19,15 @@ pub(crate) struct Args {
 enum Document {
     /// `plan.lattice.dev/v1`, printed by `lattice plan`.
     Plan,
+    /// `simulate.lattice.dev/v1`, printed by `lattice simulate`.
+    Simulate,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let schema = match self.document {
             Document::Plan => plan::plan_schema(),
+            Document::Simulate => whatif::simulation_schema(),
         };
         out.print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
         Ok(Outcome::Done)

@@ -165,9 +165,10 @@ pub(crate) fn nodes(cluster: &Cluster) -> u32 {
     control + cluster.workers.iter().map(|g| g.count).sum::<u32>()
 }
 
-type Places = BTreeMap<ServiceId, Vec<Placement>>;
+pub(crate) type Places = BTreeMap<ServiceId, Vec<Placement>>;
 
-fn service_changes(before: &Places, after: &Places) -> Vec<ServiceChange> {
+/// The services whose places differ.
+pub(crate) fn service_changes(before: &Places, after: &Places) -> Vec<ServiceChange> {
     let ids: BTreeSet<&ServiceId> = before.keys().chain(after.keys()).collect();
     let none = Vec::new();
     ids.into_iter()

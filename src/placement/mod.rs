@@ -15,3 +15,4 @@ pub mod record;
 mod relax;
 pub mod snapshot;
 pub mod text;
+pub mod whatif;

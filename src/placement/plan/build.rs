@@ -98,7 +98,8 @@ pub(super) fn rejection(id: &ServiceId, pool: &str, reasons: &[Why]) -> Rejectio
     }
 }
 
-fn reason(pool: Option<&String>, why: &Why) -> PlanReason {
+/// A reason as plans tell it.
+pub(crate) fn reason(pool: Option<&String>, why: &Why) -> PlanReason {
     PlanReason {
         constraint: why.constraint().name().to_owned(),
         pool: pool.cloned(),
@@ -110,7 +111,8 @@ fn reason(pool: Option<&String>, why: &Why) -> PlanReason {
     }
 }
 
-fn summary(facts: &Facts<'_>) -> Summary {
+/// A solution in numbers.
+pub(crate) fn summary(facts: &Facts<'_>) -> Summary {
     let solution = facts.solution;
     let placed = facts.snapshot.services.iter();
     Summary {

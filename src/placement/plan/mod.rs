@@ -5,6 +5,7 @@ mod document;
 mod write;
 
 pub use self::build::{Options, add_rejections, build};
+pub(crate) use self::build::{reason, summary};
 pub use self::document::{
     Decision, PLAN_API_VERSION, PLAN_KIND, Plan, PlanCluster, PlanNodes, PlanPlacement, PlanPool,
     PlanReason, Rejection, Relaxation, Role, Summary, Unschedulable,
