@@ -114,7 +114,7 @@ impl Text {
         let stuck = &answer.base.unplaceable;
         if !stuck.is_empty() {
             let named = stuck.iter().take(self.limit).cloned().collect::<Vec<_>>();
-            self.line(&format!("No place even so: {}", named.join(", ")));
+            self.line(&format!("Without a place as it is: {}", named.join(", ")));
             self.and_more(stuck.len());
         }
         self.line("");
@@ -291,7 +291,7 @@ fn moves(report: &Report) -> String {
     };
     for (n, what) in [
         (moves.started, "started besides"),
-        (moves.gone, "gone for good"),
+        (moves.gone, "not replaced"),
     ] {
         if n > 0 {
             told = format!("{told}; {} {what}", replicas(n));
@@ -309,7 +309,7 @@ fn unplaceable(service: &Unplaceable) -> String {
         more => format!(" (and {})", count(more as u64, "more reason")),
     };
     format!(
-        "    {}/{}  {} of {} left\n      {}: {pool}{}{more}",
+        "    {}/{}  keeps {} of {}\n      {}: {pool}{}{more}",
         service.namespace,
         service.service,
         service.placed,
@@ -321,8 +321,13 @@ fn unplaceable(service: &Unplaceable) -> String {
 
 /// Whose constraint it is, and which.
 fn short(binding: &Binding) -> String {
-    let owner = binding.pool.as_ref().or(binding.policy.as_ref());
-    let owner = owner.map_or(String::new(), |owner| format!("{owner} "));
+    let owner = match (binding.pools.as_slice(), &binding.policy) {
+        ([], None) => String::new(),
+        ([], Some(policy)) => format!("{policy} "),
+        ([one], _) => format!("{one} "),
+        ([first, second], _) => format!("{first} and {second} "),
+        ([first, more @ ..], _) => format!("{first} and {} more ", more.len()),
+    };
     format!("{owner}{}", binding.constraint)
 }
 

@@ -7,15 +7,15 @@ use super::document::Binding;
 use super::headroom::{self, Use};
 use crate::placement::facts::Facts;
 use crate::placement::snapshot::selects;
-use crate::scheduler::model::{Policy, Service, ServiceId, Snapshot};
+use crate::scheduler::model::{Policy, Pool, Service, ServiceId, Snapshot};
 use crate::scheduler::reason::{Constraint, Reason, Why};
 use crate::scheduler::solution::{Outcome, Verdict};
 use crate::scheduler::solve;
 
-/// Limits that are lifted, one at a time, to find the one that binds.
+/// Pools in which a limit is lifted, one at a time, to see whether one is enough.
 const MOST_TRIALS: usize = 12;
-/// Services times pools beyond which solving again for that takes too long.
-const MOST_PAIRS: usize = 200_000;
+/// Replicas times pools beyond which solving again for that takes too long.
+const MOST_WORK: u64 = 200_000;
 
 /// Why a service has no place in a scenario.
 pub(super) struct Stuck<'a> {
@@ -71,13 +71,14 @@ impl<'a> Stuck<'a> {
                 match self.shut.contains(pool.as_str()) {
                     false if self.is_wanted(pool) => 1,
                     false => 2,
-                    true => 6,
+                    true => 7,
                 }
             }
             (None, Constraint::Latency) => 4,
-            (None, Constraint::Combination) => 5,
+            (Some(pool), Constraint::Combination) if !self.shut.contains(pool.as_str()) => 5,
+            (None, Constraint::Combination) => 6,
             (None, _) => 3,
-            (Some(_), _) => 7,
+            (Some(_), _) => 8,
         }
     }
 
@@ -130,7 +131,7 @@ impl<'a> Stuck<'a> {
         let constraint = reason.why.constraint();
         let found = Binding {
             constraint: constraint.name().to_owned(),
-            pool: reason.pool.clone(),
+            pools: reason.pool.iter().cloned().collect(),
             policy: self.policy(constraint),
             service: Some(self.service.id.to_string()),
             message: reason.why.to_string(),
@@ -138,26 +139,57 @@ impl<'a> Stuck<'a> {
         // That there is room for some does not say what there is too little of.
         let vague = constraint == Constraint::Combination;
         Some(match vague.then(|| self.by_trial()).flatten() {
-            Some((pool, limit)) => Binding {
+            Some((limit, pools)) => Binding {
                 constraint: limit.constraint.name().to_owned(),
-                message: format!(
-                    "{}; without this limit there is room for all",
-                    limit.words()
-                ),
-                pool: Some(pool.to_owned()),
+                message: format!("{}; without it there is room for all", limit.words()),
+                pools,
                 ..found
             },
             None => found,
         })
     }
 
-    /// The limit without which the service has its place: of the pools with room for some of its replicas, the
-    /// limit of which most is used first.
-    fn by_trial(&self) -> Option<(&'a str, Use)> {
+    /// The limit without which the service has its place, found by trying, and the pools in which it has to go:
+    /// of those with room for some of its replicas one, or all where one is not enough.
+    fn by_trial(&self) -> Option<(Use, Vec<String>)> {
         let snapshot = self.facts.snapshot;
-        if snapshot.services.len().saturating_mul(snapshot.pools.len()) > MOST_PAIRS {
+        let replicas: u64 = snapshot
+            .services
+            .iter()
+            .map(|s| u64::from(s.replicas))
+            .sum();
+        if replicas.saturating_mul(snapshot.pools.len() as u64) > MOST_WORK {
             return None;
         }
+        let mut limits = self.limits();
+        let mut kinds: Vec<Constraint> = Vec::new();
+        for (_, limit) in &limits {
+            if !kinds.contains(&limit.constraint) {
+                kinds.push(limit.constraint);
+            }
+        }
+        let id = &self.service.id;
+        let of = |kind| -> Vec<&str> {
+            let same = limits.iter().filter(|(_, limit)| limit.constraint == kind);
+            same.map(|(pool, _)| *pool).collect()
+        };
+        let kind = kinds
+            .into_iter()
+            .find(|kind| has_place(snapshot, &of(*kind), *kind, id))?;
+        let all = of(kind);
+        let mut single = all.iter().take(MOST_TRIALS);
+        let pools = match single.find(|pool| has_place(snapshot, &[**pool], kind, id)) {
+            Some(enough) => vec![(*enough).to_owned()],
+            None => all.iter().map(|pool| (*pool).to_owned()).collect(),
+        };
+        let first = pools.first()?;
+        let same = |(pool, limit): &(&str, Use)| pool == first && limit.constraint == kind;
+        let index = limits.iter().position(same)?;
+        Some((limits.swap_remove(index).1, pools))
+    }
+
+    /// The limits of the pools with room for some of the replicas, those of which most is used first.
+    fn limits(&self) -> Vec<(&'a str, Use)> {
         let partly = self.reasons.iter().filter_map(|reason| {
             let pool = self.facts.pool(reason.pool.as_deref()?)?;
             let open = !self.shut.contains(pool.name.as_str());
@@ -170,8 +202,7 @@ impl<'a> Stuck<'a> {
             })
             .collect();
         limits.sort_by(|a, b| b.1.by_share(&a.1));
-        let mut limits = limits.into_iter().take(MOST_TRIALS);
-        limits.find(|(pool, limit)| has_place(snapshot, pool, limit.constraint, &self.service.id))
+        limits
     }
 
     /// The policy that a constraint comes from.
@@ -193,10 +224,11 @@ impl<'a> Stuck<'a> {
     }
 }
 
-/// Whether a service has its place where one limit of a pool does not hold.
-fn has_place(snapshot: &Snapshot, pool: &str, limit: Constraint, id: &ServiceId) -> bool {
+/// Whether a service has its place where a limit of some pools does not hold.
+fn has_place(snapshot: &Snapshot, pools: &[&str], limit: Constraint, id: &ServiceId) -> bool {
     let mut lifted = snapshot.clone();
-    for pool in lifted.pools.iter_mut().filter(|p| p.name == pool) {
+    let named = |pool: &&mut Pool| pools.contains(&pool.name.as_str());
+    for pool in lifted.pools.iter_mut().filter(named) {
         match limit {
             Constraint::MaxNodes => pool.caps.max_nodes = None,
             Constraint::MaxCores => pool.caps.max_milli_cores = None,
@@ -251,7 +283,7 @@ pub(super) fn exceeded(before: &Facts<'_>, after: &Facts<'_>) -> Option<Binding>
             .find(|u| u.used > u.most && !broken(&was, u.constraint))?;
         Some(Binding {
             constraint: limit.constraint.name().to_owned(),
-            pool: Some(pool.name.clone()),
+            pools: vec![pool.name.clone()],
             policy: None,
             service: None,
             message: limit.words(),

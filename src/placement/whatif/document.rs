@@ -159,9 +159,9 @@ pub struct Unplaceable {
 pub struct Binding {
     /// Its name, as in plans.
     pub constraint: String,
-    /// The pool whose limit it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pool: Option<String>,
+    /// The pools whose limit it is; several where it has to go in all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<String>,
     /// The policy whose requirement it is; absent when it is the service's own or a pool's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
