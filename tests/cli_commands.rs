@@ -47,10 +47,8 @@ fn every_command_has_help() {
 #[test]
 fn completions_are_there_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        assert!(
-            said(&["completions", shell]).contains("validate"),
-            "{shell}"
-        );
+        let said = said(&["completions", shell]);
+        assert!(said.contains("validate") && said.contains("n-1"), "{shell}");
     }
 }
 
@@ -60,6 +58,8 @@ fn manual_pages_are_written() {
     said(&["man", folder.path().to_str().unwrap()]);
     let page = fs::read_to_string(folder.path().join("lattice-plan.1")).unwrap();
     assert!(page.contains(".TH"));
+    let page = fs::read_to_string(folder.path().join("lattice-simulate.1")).unwrap();
+    assert!(page.contains("sweep"));
     assert!(folder.path().join("lattice.1").exists());
 }
 
@@ -101,11 +101,16 @@ fn crds_are_printed_written_and_checked() {
 }
 
 #[test]
-fn the_schema_of_plans_is_printed() {
+fn the_schemas_of_documents_are_printed() {
     let schema: serde_json::Value = serde_json::from_str(&said(&["schema", "plan"])).unwrap();
     assert_eq!(
         schema["properties"]["apiVersion"]["const"],
         "plan.lattice.dev/v1"
+    );
+    let schema: serde_json::Value = serde_json::from_str(&said(&["schema", "simulate"])).unwrap();
+    assert_eq!(
+        schema["properties"]["apiVersion"]["const"],
+        "simulate.lattice.dev/v1"
     );
 }
 

@@ -309,7 +309,7 @@ fn unplaceable(service: &Unplaceable) -> String {
         more => format!(" (and {})", count(more as u64, "more reason")),
     };
     format!(
-        "    {}/{}  keeps {} of {}\n      {}: {pool}{}{more}",
+        "    {}/{}  keeps {}, asks for {}\n      {}: {pool}{}{more}",
         service.namespace,
         service.service,
         service.placed,

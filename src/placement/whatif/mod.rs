@@ -27,3 +27,6 @@ pub use self::scenario::Scenario;
 pub use self::schema::simulation_schema;
 pub use self::selector::parse as parse_selector;
 pub use self::series::{MOST_SCENARIOS, simulate};
+
+#[cfg(test)]
+mod tests;
