@@ -272,3 +272,51 @@ fn colours_are_for_those_who_ask() {
     let said = text(&run("seed", &["--lose", "pool=us-east", "--color", "always"]).stdout);
     assert!(said.contains("\u{1b}[31m  Becomes unplaceable"), "{said}");
 }
+
+/// What a command in a chapter prints: `lattice simulate …`, cut as `head` or `tail` would.
+fn printed(command: &str) -> String {
+    let mut parts = command.split(" | ");
+    let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
+    assert_eq!(words[..2], ["lattice", "simulate"], "{command}");
+    let output = Command::cargo_bin("lattice")
+        .unwrap()
+        .args(&words[1..])
+        .current_dir(root())
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    let said = text(&output.stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    let kept = match parts.next().map(|cut| cut.split_once(" -").unwrap()) {
+        None => &lines[..],
+        Some(("head", n)) => &lines[..n.parse().unwrap()],
+        Some(("tail", n)) => &lines[lines.len() - n.parse::<usize>().unwrap()..],
+        Some((other, _)) => panic!("{other} is not known here"),
+    };
+    kept.join("\n")
+}
+
+#[test]
+fn the_chapter_shows_what_is_printed() {
+    let path = root().join("docs/what-if.md");
+    let chapter = fs::read_to_string(&path).unwrap();
+    let mut shown = 0;
+    let mut parts: Vec<String> = chapter.split("```").map(str::to_owned).collect();
+    for block in parts.iter_mut().skip(1).step_by(2) {
+        if let Some(rest) = block.strip_prefix("console\n$ ") {
+            let command = rest.lines().next().unwrap().to_owned();
+            *block = format!("console\n$ {command}\n{}\n", printed(&command));
+            shown += 1;
+        }
+    }
+    assert!(shown >= 3, "{shown}");
+    let should = parts.join("```");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &should).unwrap();
+    }
+    let is = fs::read_to_string(&path).unwrap();
+    assert!(
+        is == should,
+        "docs/what-if.md has drifted (UPDATE_GOLDEN=1 writes it anew)"
+    );
+}

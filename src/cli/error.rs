@@ -47,6 +47,12 @@ pub(crate) enum CliError {
     /// A question about what would be cannot be answered.
     #[error(transparent)]
     WhatIf(#[from] WhatIfError),
+    /// The value of a flag is wrong.
+    #[error("{flag}: {source}")]
+    Flag {
+        flag: &'static str,
+        source: WhatIfError,
+    },
     /// A file does not hold a plan.
     #[error("{} is not a plan that this version reads", path.display())]
     Plan { path: PathBuf, source: PlanError },

@@ -112,30 +112,22 @@ impl Args {
         })
     }
 
-    fn request(&self) -> Result<Request, WhatIfError> {
+    fn request(&self) -> Result<Request, CliError> {
         let sweep = || {
-            Ok(Sweep {
-                step: Factor::parse(&self.step)?,
-                to: Factor::parse(&self.to)?,
+            Ok::<_, CliError>(Sweep {
+                step: Factor::parse(&self.step).map_err(of("--step"))?,
+                to: Factor::parse(&self.to).map_err(of("--to"))?,
             })
         };
+        let losses: Result<_, _> = self.lose.iter().map(|text| text.parse()).collect();
+        let prices: Result<_, _> = self.price.iter().map(|text| text.parse()).collect();
+        let growth = self.grow.as_deref().map(Factor::parse).transpose();
+        let selector = self.selector.as_deref().map(whatif::parse_selector);
         Ok(Request {
-            losses: self
-                .lose
-                .iter()
-                .map(|text| text.parse())
-                .collect::<Result<_, _>>()?,
-            prices: self
-                .price
-                .iter()
-                .map(|text| text.parse())
-                .collect::<Result<_, _>>()?,
-            growth: self.grow.as_deref().map(Factor::parse).transpose()?,
-            selector: self
-                .selector
-                .as_deref()
-                .map(whatif::parse_selector)
-                .transpose()?,
+            losses: losses.map_err(of("--lose"))?,
+            prices: prices.map_err(of("--price"))?,
+            growth: growth.map_err(of("--grow"))?,
+            selector: selector.transpose().map_err(of("--selector"))?,
             n_minus_1: self.n_minus_1.map(|each| match each {
                 Each::Region => Scope::Region,
                 Each::Pool => Scope::Pool,
@@ -153,4 +145,9 @@ impl Args {
             Format::Yaml => serde_saphyr::to_string(answer)?,
         })
     }
+}
+
+/// What is wrong with the value of a flag.
+fn of(flag: &'static str) -> impl FnOnce(WhatIfError) -> CliError {
+    move |source| CliError::Flag { flag, source }
 }
