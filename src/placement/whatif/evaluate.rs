@@ -57,7 +57,7 @@ impl<'a> Planned<'a> {
         let unplaced: BTreeSet<&ServiceId> = stuck(&self.solution).collect();
         let mut lost = self.lost(scenario, &facts, &unplaced);
         lost.sort_by_key(|stuck| {
-            let follows = stuck.first().is_none_or(|reason| is_vague(reason));
+            let follows = stuck.first().is_none_or(is_vague);
             (follows, Reverse(stuck.service.priority), &stuck.service.id)
         });
         let first = lost.first();
