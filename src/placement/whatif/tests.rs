@@ -61,15 +61,21 @@ fn without_a_change_all_is_as_planned() {
     let answer = answer(&shop(), &Request::default()).unwrap();
     let report = &answer.scenarios[0];
     assert_eq!(report.name, "no change");
-    // Preferences are money by what is free beforehand, which differs once the plan is carried out.
-    let preferring = |summary: &crate::placement::plan::Summary| crate::placement::plan::Summary {
-        objective: String::new(),
-        ..summary.clone()
+    // What preferences are worth depends on what is free beforehand, which differs once the plan is carried out.
+    let figures = |summary: &crate::placement::plan::Summary| {
+        let sizes = (
+            summary.services,
+            summary.replicas,
+            summary.nodes,
+            summary.clusters,
+        );
+        (
+            sizes,
+            summary.hourly_cost.clone(),
+            summary.projected_30_day.clone(),
+        )
     };
-    assert_eq!(
-        preferring(&report.summary),
-        preferring(&answer.base.summary)
-    );
+    assert_eq!(figures(&report.summary), figures(&answer.base.summary));
     assert_eq!(report.headroom, answer.base.headroom);
     assert_eq!(report.moves, Moves::default());
     assert_eq!(report.cost.hourly_delta, "0");
@@ -153,6 +159,31 @@ fn names_of_lost_clusters_are_not_given_again() {
             .all(|name| changed.reserved_names.contains(*name))
     );
     assert!(changed.clusters.iter().all(|c| c.pool != "us-east"));
+}
+
+#[test]
+fn every_scenario_is_solved_within_the_rules() {
+    let (built, solution) = solved(&shop());
+    let mut settled: Snapshot = built.snapshot;
+    settled.clusters = solution.live().map(|d| d.cluster.clone()).collect();
+    settled.normalise();
+    let scenario = |losses: &[&str], prices: &[&str], growth: Option<&str>| Scenario {
+        losses: losses.iter().map(|text| text.parse().unwrap()).collect(),
+        prices: prices.iter().map(|text| text.parse().unwrap()).collect(),
+        growth: growth.map(|text| Factor::parse(text).unwrap()),
+        selector: None,
+    };
+    for scenario in [
+        scenario(&["pool=us-east"], &[], None),
+        scenario(&["region=eu-west"], &["aws=+50%"], Some("2.5")),
+        scenario(&[], &["us-east=20", "eu-west=0.1"], Some("0.3")),
+        scenario(&["provider=aws"], &[], Some("3")),
+    ] {
+        let changed = scenario.apply(&settled).unwrap();
+        let solution = crate::scheduler::solve(&changed);
+        let broken = crate::scheduler::check::check(&changed, &solution);
+        assert_eq!(broken, [], "{}", scenario.name());
+    }
 }
 
 #[test]
