@@ -8,7 +8,7 @@ CONTROL_PLANE := .lattice/bin
 API_TESTS := 'api_*'
 PURE_TESTS := $(foreach file,$(filter-out tests/api_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane build demo test test-build test-unit test-api lint fmt generate bench coverage docs clean
+.PHONY: help setup control-plane build demo test test-build test-unit test-api lint fmt generate bench bench-peers coverage docs clean
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,15 @@ generate: ## Writes what is generated from the source: CRDs, the kinds' referenc
 bench: ## Runs the benchmarks
 	cargo run --release --locked --example generate-fleet -- 10000 100 target/fleet-10000x100
 	cargo bench --locked
+
+PEERS := target/bench-peers
+# `make bench-peers PEERS_ARGS=--quick` does the smallest instance and writes no docs.
+PEERS_ARGS ?= --docs docs
+
+bench-peers: setup ## Lattice beside Karpenter on the same pods; rewrites table and chart in docs/
+	cd benches/peers && CGO_ENABLED=0 go test -trimpath -vet=off ./...
+	cd benches/peers && CGO_ENABLED=0 go build -trimpath -o ../../$(PEERS)/karpenter .
+	cargo run --release --locked --example bench-peers -- --karpenter $(PEERS)/karpenter --folder $(PEERS) $(PEERS_ARGS)
 
 coverage: control-plane ## Line coverage: 85 % of all, 95 % of scheduler and placement
 	@tools/coverage.sh
