@@ -204,10 +204,10 @@ fn instances_are_of_the_size_and_kind_they_are_said_to_be() {
         (1_000, 5_200..5_900),
         (4_000, 21_000..23_000),
     ] {
-        let instance = instance::random(7, services, 250);
+        let instance = instance::random(7, services, 320);
         assert!(pods.contains(&instance.pods()), "{}", instance.pods());
         assert_eq!(instance.classes.len(), 20);
-        assert_eq!(instance, instance::random(7, services, 250));
+        assert_eq!(instance, instance::random(7, services, 320));
         for service in &instance.services {
             let per_core = service.mib * 1000 / service.milli_cores;
             assert!((1000..=8192).contains(&per_core), "{service:?}");

@@ -34,9 +34,9 @@ struct Arguments {
     /// Folder for instances and plans.
     #[arg(long, default_value = "target/bench-peers")]
     folder: PathBuf,
-    /// Pods that a node of any class has room for. Lattice has no such limit, so where it binds,
-    /// its plans have faults.
-    #[arg(long, default_value_t = 250)]
+    /// Pods that a node of any class has room for. Lattice knows no such limit, so where it binds, its
+    /// plans have faults; above 318 it cannot bind.
+    #[arg(long, default_value_t = 320)]
     max_pods: u64,
     /// The smallest instance only.
     #[arg(long)]

@@ -82,7 +82,7 @@ fn footnotes(rows: &[Row]) -> Vec<String> {
         };
         let (ours, theirs) = (&row.lattice.plan, &row.karpenter.plan);
         lines.push(format!(
-            "Karpenter {} on {} threads, the fastest of {} runs; Lattice's solver {} on {}, the fastest of {}.",
+            "Karpenter {} (threads: {}), the fastest of {} runs; Lattice's solver {} (threads: {}), the fastest of {}.",
             theirs.version,
             theirs.threads,
             all(|r| &r.karpenter),
