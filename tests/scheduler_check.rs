@@ -23,6 +23,8 @@ fn spoilt(
 ) -> Vec<&'static str> {
     let mut solution = solve(&snapshot);
     assert!(rules(&snapshot, &solution).is_empty());
+    // What changes the demand changes the bound too; that is a test of its own.
+    solution.certificate = Default::default();
     spoil(&mut snapshot, &mut solution);
     rules(&snapshot, &solution).into_iter().collect()
 }
@@ -236,4 +238,40 @@ fn the_outcome_says_what_is_true() {
         said[0],
         "the fleet breaks cost: 384001 is claimed, 384000 is due"
     );
+}
+
+/// The rules that are broken once the proof of the lower bound is spoilt.
+fn disproven(spoil: impl FnOnce(&mut Solution)) -> Vec<&'static str> {
+    let snapshot = one();
+    let mut solution = solve(&snapshot);
+    assert!(solution.certificate.lower_bound > 0);
+    assert!(rules(&snapshot, &solution).is_empty());
+    spoil(&mut solution);
+    rules(&snapshot, &solution).into_iter().collect()
+}
+
+#[test]
+fn a_bound_must_be_proven() {
+    let claim = |more| disproven(move |s| s.certificate.lower_bound += more);
+    assert_eq!(claim(1), ["lowerBound"], "more than is proven");
+    assert_eq!(claim(-1), [""; 0], "less is fine");
+    let above = disproven(|s| s.certificate.lower_bound = s.objective + 1);
+    assert_eq!(above, ["lowerBound"]);
+    let dear = disproven(|s| {
+        s.certificate
+            .prices
+            .iter_mut()
+            .for_each(|p| p.milli_core *= 3)
+    });
+    assert_eq!(dear, ["lowerBound"], "a class worth more than it costs");
+    let negative = disproven(|s| s.certificate.prices[0].mib = -1);
+    assert_eq!(negative, ["lowerBound"]);
+    let unpriced = disproven(|s| s.certificate.prices.truncate(1));
+    assert_eq!(unpriced, ["lowerBound"]);
+    let limitless = disproven(|s| s.certificate.prices[0].core_limit = 1);
+    assert_eq!(limitless, ["lowerBound"], "the pool has no such limit");
+    let twice = disproven(|s| s.certificate.separate = vec![id("s"), id("s")]);
+    assert_eq!(twice, ["lowerBound"]);
+    let stranger = disproven(|s| s.certificate.separate.push(id("unheard-of")));
+    assert_eq!(stranger, ["lowerBound"]);
 }

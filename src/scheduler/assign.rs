@@ -33,6 +33,8 @@ pub(crate) enum Pricing {
 pub(crate) struct Search {
     pub pricing: Pricing,
     pub opening: Opening,
+    /// Whether services without a place are first placed all at once.
+    pub bulk: bool,
 }
 
 /// No place was found; nothing has changed.

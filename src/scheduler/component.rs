@@ -165,7 +165,7 @@ fn anchors(problem: &Problem<'_>, members: &[usize]) -> Vec<BTreeSet<usize>> {
     let mut regions: BTreeMap<usize, (Micros, usize, BTreeSet<usize>)> = BTreeMap::new();
     for &s in members {
         let mut cheapest: BTreeMap<usize, Micros> = BTreeMap::new();
-        for &p in &problem.demands[s].usable {
+        for &p in problem.demands[s].usable.iter() {
             let Some(region) = problem.domain(p, Topology::Region) else {
                 continue;
             };

@@ -5,6 +5,8 @@
 //! with the search; [`explain`] says for any service and pool why not.
 
 mod assign;
+mod bound;
+mod bulk;
 pub mod check;
 mod component;
 mod constraint;
@@ -17,9 +19,11 @@ pub mod model;
 mod naming;
 mod output;
 mod pack;
+mod packing;
 mod prior;
 mod problem;
 pub mod reason;
+mod room;
 mod score;
 mod search;
 pub mod share;
@@ -31,3 +35,5 @@ pub mod units;
 
 pub use component::latency_cycles;
 pub use solve::solve;
+
+pub use bound::certificate::{Certificate, PRICE_UNITS, PoolPrices};

@@ -11,6 +11,7 @@ use super::score;
 use super::topology::Distances;
 use super::units::{Micros, Resources};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// A node class as one pool sells it.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ pub(crate) struct Demand {
     /// Pools that pass selector and compliance, full or not: the domains of spread.
     pub eligible: usize,
     /// Of these, the open ones that also have a class a replica fits.
-    pub usable: Vec<usize>,
+    pub usable: Rc<[usize]>,
     /// What the preferences charge per replica in each pool; empty without preferences.
     penalties: Vec<Micros>,
 }
@@ -138,6 +139,7 @@ impl<'a> Problem<'a> {
             }
         }
         let mut memo: BTreeMap<(Selector, BTreeSet<String>), usize> = BTreeMap::new();
+        let mut usable = BTreeMap::new();
         let mut regions: BTreeMap<&str, usize> = BTreeMap::new();
         for (s, service) in snapshot.services.iter().enumerate() {
             let mut demand = merge_policies(snapshot, service);
@@ -164,18 +166,34 @@ impl<'a> Problem<'a> {
                     self.eligible_sets.len() - 1
                 }
             };
-            demand.usable = self.eligible_sets[demand.eligible]
-                .iter()
-                .copied()
-                .filter(|&p| snapshot.pools[p].closed.is_none())
-                .filter(|&p| fit::fits_some(&self.pools[p].offers, service.size))
-                .collect();
+            demand.usable = self.usable(demand.eligible, service.size, &mut usable);
             demand.pins = pins.remove(&s).unwrap_or_default();
             self.demands.push(demand);
         }
         for (demand, dependents) in self.demands.iter_mut().zip(dependents) {
             demand.dependents = dependents;
         }
+    }
+
+    /// The open pools of a set that offer a class which a replica of this size fits. Services of which
+    /// the same classes hold a replica share the list.
+    fn usable(
+        &self,
+        eligible: usize,
+        size: Resources,
+        known: &mut BTreeMap<(usize, Vec<bool>), Rc<[usize]>>,
+    ) -> Rc<[usize]> {
+        let classes = self.snapshot.node_classes.iter();
+        let holding: Vec<bool> = classes.map(|c| size.fits(c.allocatable())).collect();
+        let list = known.entry((eligible, holding)).or_insert_with(|| {
+            self.eligible_sets[eligible]
+                .iter()
+                .copied()
+                .filter(|&p| self.snapshot.pools[p].closed.is_none())
+                .filter(|&p| fit::fits_some(&self.pools[p].offers, size))
+                .collect()
+        });
+        Rc::clone(list)
     }
 
     fn passing(&self, pools: &Selector, labels: &BTreeSet<String>) -> Vec<usize> {
@@ -340,7 +358,7 @@ fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
         dependents: Vec::new(),
         pins: BTreeMap::new(),
         eligible: 0,
-        usable: Vec::new(),
+        usable: Rc::default(),
         penalties: Vec::new(),
     };
     // Policies are in order of priority, then name: the first that has them gives preferences and

@@ -7,6 +7,7 @@ use super::improve;
 use super::pack::Opening;
 use super::prior;
 use super::problem::Problem;
+use super::room;
 use super::state::{State, Usage};
 use super::units::Micros;
 use std::cmp::Reverse;
@@ -14,16 +15,31 @@ use std::collections::BTreeSet;
 
 /// Replica-and-pool pairs up to which pools are compared by what they really add to the bill.
 const MARGINAL_LIMIT: usize = 60_000;
+/// Services without a place from which on they are placed all at once in a large fleet.
+const BULK: usize = 64;
 /// Rounds in which services that later placements disturbed are placed anew.
 const MEND_ROUNDS: usize = 3;
 
-/// The ways to search a fleet of this size.
-pub(crate) fn searches(problem: &Problem<'_>) -> Vec<Search> {
+/// The ways to search a fleet of this size for so many services without a place.
+pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> Vec<Search> {
+    let small = compares_really(problem);
+    let bulk = missing >= if small { 2 } else { BULK };
     let mut ways = Vec::new();
+    if bulk {
+        ways.push(Search {
+            pricing: Pricing::Share,
+            opening: Opening::Efficient,
+            bulk: true,
+        });
+    }
     for pricing in [Pricing::Marginal, Pricing::Share] {
         for opening in [Opening::Cheapest, Opening::Efficient] {
-            if pricing == Pricing::Share || compares_really(problem) {
-                ways.push(Search { pricing, opening });
+            if small || (pricing == Pricing::Share && !bulk) {
+                ways.push(Search {
+                    pricing,
+                    opening,
+                    bulk: false,
+                });
             }
         }
     }
@@ -42,8 +58,13 @@ pub(crate) fn pairs(problem: &Problem<'_>) -> usize {
     replicas.saturating_mul(problem.pools.len())
 }
 
-/// Searches one way; returns the services that have no place.
-pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) -> BTreeSet<usize> {
+/// Searches one way; returns the services that have no place. Those that are `fresh` do not run yet.
+pub(crate) fn run(
+    state: &mut State<'_>,
+    groups: &[Vec<usize>],
+    search: Search,
+    fresh: &[bool],
+) -> BTreeSet<usize> {
     let mut unplaced = BTreeSet::new();
     relieve_full_pools(state, search);
     let mut order: Vec<&Vec<usize>> = groups.iter().collect();
@@ -67,6 +88,7 @@ pub(crate) fn run(state: &mut State<'_>, groups: &[Vec<usize>], search: Search) 
             break;
         }
     }
+    room::make(state, search, fresh, &mut unplaced);
     improve::improve(state, search);
     unplaced.extend((0..state.problem.demands.len()).filter(|&s| !is_placed(state, s)));
     unplaced

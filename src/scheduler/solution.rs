@@ -1,5 +1,6 @@
 //! The decision: clusters with their nodes and what is on each, and an outcome for each service.
 
+use super::bound::certificate::Certificate;
 use super::model::{Cluster, NodeGroup, ServiceId};
 use super::reason::{Reason, Why};
 use super::units::Micros;
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the search; a replay needs the same one.
-pub const SOLVER_VERSION: &str = "1";
+pub const SOLVER_VERSION: &str = "2";
 
 /// The outcome of solving one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Solution {
     pub hourly: Micros,
     /// `hourly` plus preferences as money.
     pub objective: Micros,
+    /// What no plan that places the same services can cost less than, and the proof of it.
+    #[serde(default)]
+    pub certificate: Certificate,
 }
 
 /// A cluster and what is to be done with it.

@@ -2,6 +2,8 @@
 //! kept; again from the outcome while that still finds something to do.
 
 use super::assign::Search;
+use super::bound::{self, certificate::Certificate};
+use super::bulk::{self, Guide};
 use super::component;
 use super::model::{Cluster, Origin, Snapshot};
 use super::output;
@@ -28,7 +30,7 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
     snapshot.normalise();
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
-    let (mut clusters, mut unplaced) = round(&problem, &groups);
+    let (mut clusters, mut unplaced, guide) = round(&problem, &groups);
     for _ in 1..ROUNDS {
         // With every service in place that can have one, and no pool over its limits, there is
         // nothing left to do.
@@ -40,7 +42,7 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
             clusters: clusters.clone(),
             ..snapshot.clone()
         };
-        let (again, missing) = round(&Problem::new(&next), &groups);
+        let (again, missing, _) = round(&Problem::new(&next), &groups);
         let settled = again == clusters;
         (clusters, unplaced) = (again, missing);
         if settled {
@@ -50,7 +52,25 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
     if !unplaced.is_empty() {
         clusters = without_halves(&problem, &clusters, &mut unplaced);
     }
-    finish(&problem, clusters, &unplaced)
+    let mut solution = finish(&problem, clusters, &unplaced);
+    solution.certificate = certificate(&problem, &unplaced, guide);
+    solution
+}
+
+/// The bound for what has a place. Prices that were found for all of it with nothing there before are
+/// taken as they are.
+fn certificate(
+    problem: &Problem<'_>,
+    unplaced: &BTreeSet<usize>,
+    guide: Option<Guide>,
+) -> Certificate {
+    let placed: Vec<usize> = (0..problem.demands.len())
+        .filter(|s| !unplaced.contains(s))
+        .collect();
+    let plain = problem.snapshot.clusters.is_empty()
+        && problem.demands.iter().all(|d| d.preferences.is_empty());
+    let known = guide.as_ref().filter(|_| plain);
+    bound::certify(problem, &placed, known.map(|g| (&g.rows, &g.prices)))
 }
 
 /// Takes off what services without a place have more than before all rounds, and with it whoever
@@ -88,11 +108,21 @@ struct Outcome {
 }
 
 /// One decision from what the problem's snapshot holds: the best of several ways.
-fn round(problem: &Problem<'_>, groups: &[Vec<usize>]) -> (Vec<Cluster>, BTreeSet<usize>) {
+fn round(
+    problem: &Problem<'_>,
+    groups: &[Vec<usize>],
+) -> (Vec<Cluster>, BTreeSet<usize>, Option<Guide>) {
     let base = prior::load(problem, &problem.snapshot.clusters);
+    let missing: Vec<usize> = (0..problem.demands.len())
+        .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
+        .filter(|&s| base.places(s).is_empty())
+        .collect();
+    let searches = searches(problem, missing.len());
+    let bulk = searches.iter().any(|search| search.bulk);
+    let guide = bulk.then(|| Guide::new(&base, &missing));
     let mut best: Option<(Outcome, Search)> = None;
-    for search in searches(problem) {
-        let (outcome, idle) = attempt(&base, groups, search);
+    for search in searches {
+        let (outcome, idle) = attempt(&base, groups, search, guide.as_ref());
         let better = best
             .as_ref()
             .is_none_or(|(least, _)| outcome.rating < least.rating);
@@ -110,15 +140,26 @@ fn round(problem: &Problem<'_>, groups: &[Vec<usize>]) -> (Vec<Cluster>, BTreeSe
     if compares_really(problem) {
         let trials = THINNING_PAIRS / pairs(problem).max(1);
         let trials = trials.min(THINNING_TRIALS);
-        thin_out(base, groups, search, trials, &mut best);
+        thin_out(base, groups, (search, guide.as_ref()), trials, &mut best);
     }
-    (best.clusters, best.unplaced)
+    (best.clusters, best.unplaced, guide)
 }
 
 /// Searches one way from `base`; also says whether there was nothing to do.
-fn attempt(base: &State<'_>, groups: &[Vec<usize>], search: Search) -> (Outcome, bool) {
+fn attempt(
+    base: &State<'_>,
+    groups: &[Vec<usize>],
+    search: Search,
+    guide: Option<&Guide>,
+) -> (Outcome, bool) {
     let mut state = base.clone();
-    let unplaced = run(&mut state, groups, search);
+    if let Some(guide) = guide.filter(|_| search.bulk) {
+        bulk::place(&mut state, groups, guide);
+    }
+    let fresh: Vec<bool> = (0..base.problem.demands.len())
+        .map(|s| base.places(s).is_empty())
+        .collect();
+    let unplaced = run(&mut state, groups, search, &fresh);
     let outcome = Outcome {
         rating: rate(&state, &unplaced),
         clusters: output::live(&state),
@@ -133,7 +174,7 @@ fn attempt(base: &State<'_>, groups: &[Vec<usize>], search: Search) -> (Outcome,
 fn thin_out(
     mut base: State<'_>,
     groups: &[Vec<usize>],
-    search: Search,
+    (search, guide): (Search, Option<&Guide>),
     trials: usize,
     best: &mut Outcome,
 ) {
@@ -145,7 +186,7 @@ fn thin_out(
         };
         tried.insert(without);
         base.no_founding.insert(without);
-        let (outcome, _) = attempt(&base, groups, search);
+        let (outcome, _) = attempt(&base, groups, search, guide);
         if outcome.rating < best.rating {
             *best = outcome;
             // What did not help before may help now.
@@ -200,6 +241,7 @@ fn finish(problem: &Problem<'_>, clusters: Vec<Cluster>, unplaced: &BTreeSet<usi
     Solution {
         hourly: after.hourly(),
         objective: rating.objective,
+        certificate: Certificate::default(),
         clusters: output::decisions(problem.snapshot, clusters),
         outcomes,
     }

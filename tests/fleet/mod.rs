@@ -37,6 +37,7 @@ impl Rng {
     }
 }
 
+pub mod market;
 pub mod small;
 
 const REGIONS: [&str; 5] = ["us", "eu", "ap", "sa", "af"];

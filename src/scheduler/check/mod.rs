@@ -1,6 +1,7 @@
 //! The independent checker: holds a solution against its snapshot, rule by rule, in the plainest way
 //! there is. It shares no code with the search, only the data types.
 
+mod bound;
 mod fleet;
 mod money;
 mod services;
@@ -36,6 +37,7 @@ pub fn check(snapshot: &Snapshot, solution: &Solution) -> Vec<Violation> {
     fleet::check(&view, &mut found);
     services::check(&view, &mut found);
     money::check(&view, &mut found);
+    bound::check(&view, &mut found);
     found
 }
 

@@ -47,7 +47,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-fn policies<'a>(view: &View<'a>, service: &Service) -> Vec<&'a Policy> {
+pub(super) fn policies<'a>(view: &View<'a>, service: &Service) -> Vec<&'a Policy> {
     let labels: BTreeMap<String, BTreeSet<String>> = service
         .labels
         .iter()
@@ -198,7 +198,7 @@ fn one(
     }
 }
 
-fn passes(service: &Service, policies: &[&Policy], pool: &Pool) -> bool {
+pub(super) fn passes(service: &Service, policies: &[&Policy], pool: &Pool) -> bool {
     let empty = BTreeSet::new();
     let held = pool.labels.get("compliance").unwrap_or(&empty);
     selected(&service.pools, &pool.labels)

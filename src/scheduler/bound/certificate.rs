@@ -1,0 +1,344 @@
+//! The proof of a bound: prices in whole numbers. Anyone can check it from them and the snapshot alone.
+
+use super::ascent::Prices;
+use super::groups::Rows;
+use crate::scheduler::model::{Origin, ServiceId};
+use crate::scheduler::prior;
+use crate::scheduler::problem::Problem;
+use crate::scheduler::state::Usage;
+use crate::scheduler::units::{HOURS_PER_MONTH, Micros, Resources};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Units of a price in one micro-dollar.
+pub const PRICE_UNITS: i64 = 1_000_000_000;
+
+/// The prices of one pool, in [`PRICE_UNITS`] of a micro-dollar per hour. All are at least zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolPrices {
+    /// The pool.
+    pub pool: String,
+    /// A milli-core.
+    pub milli_core: i64,
+    /// A MiB.
+    pub mib: i64,
+    /// One more node that the pool's limit would allow.
+    pub node_limit: i64,
+    /// One more milli-core.
+    pub core_limit: i64,
+    /// One more MiB.
+    pub memory_limit: i64,
+    /// One more micro-dollar an hour; a number without unit.
+    pub budget: i64,
+}
+
+/// Prices in whole numbers, rounded so that they still prove nearly as much.
+pub(crate) fn rounded(problem: &Problem<'_>, rows: &Rows, prices: &Prices) -> Vec<PoolPrices> {
+    let units = |price: f64| (price * PRICE_UNITS as f64) as i64;
+    let mut list: Vec<PoolPrices> = (rows.pools.iter().enumerate())
+        .map(|(row, &p)| {
+            let worth = prices.worth[row].map(|w| if w > 0.0 { units(w) + 1 } else { 0 });
+            PoolPrices {
+                pool: problem.snapshot.pools[p].name.clone(),
+                milli_core: units(prices.rows[row].cpu),
+                mib: units(prices.rows[row].mem),
+                node_limit: worth[0],
+                core_limit: worth[1],
+                memory_limit: worth[2],
+                budget: worth[3],
+            }
+        })
+        .collect();
+    list.sort_by(|a, b| a.pool.cmp(&b.pool));
+    list
+}
+
+/// The bound that prices prove for a plan in which these services have their place, in micro-dollars per
+/// hour. Prices that would prove too much are lowered first.
+pub(crate) fn prove(
+    problem: &Problem<'_>,
+    rows: &Rows,
+    mut prices: Vec<PoolPrices>,
+    services: &[usize],
+) -> Certificate {
+    for (p, price) in prices.iter_mut().enumerate() {
+        make_valid(problem, p, price);
+    }
+    let lists = Lists::new(problem);
+    let charged = charges(problem, rows, &prices, services, &lists);
+    let used = prior::load(problem, &problem.snapshot.clusters).usage;
+    let credited: i128 = (prices.iter().enumerate())
+        .map(|(p, price)| credit(problem, p, price, &used[p]))
+        .sum();
+    let fixed = fixed(problem, &prices);
+    let (overhead, separate) = control_planes(problem, rows, services, &lists);
+    let bound = (charged - credited + fixed).div_euclid(i128::from(PRICE_UNITS));
+    let bound = bound.max(0) + i128::from(overhead);
+    Certificate {
+        lower_bound: i64::try_from(bound).unwrap_or(i64::MAX),
+        prices,
+        separate: (separate.into_iter())
+            .map(|s| problem.service(s).id.clone())
+            .collect(),
+    }
+}
+
+/// Control planes that any plan pays for: services that have no pool in common need clusters of their own,
+/// one in each region that they must be in.
+fn control_planes(
+    problem: &Problem<'_>,
+    rows: &Rows,
+    services: &[usize],
+    lists: &Lists,
+) -> (Micros, Vec<usize>) {
+    let mut declared = vec![false; problem.pools.len()];
+    for cluster in &problem.snapshot.clusters {
+        if let (Origin::Declared { .. }, Some(p)) = (&cluster.origin, problem.pool(&cluster.pool)) {
+            declared[p] = true;
+        }
+    }
+    // One service stands for all that are alike in this.
+    let mut alike: BTreeMap<(Option<usize>, usize, usize, Reverse<u32>), usize> = BTreeMap::new();
+    for &s in services
+        .iter()
+        .filter(|&&s| problem.service(s).replicas > 0)
+    {
+        let (list, demand) = (lists.by_service[s], &problem.demands[s]);
+        if demand.pins.is_empty() {
+            let size = lists.lists[list].len();
+            let key = (
+                demand.governing,
+                size,
+                list,
+                Reverse(demand.min_regions.max(1)),
+            );
+            alike.entry(key).or_insert(s);
+        }
+    }
+    let (mut sum, mut separate): (Micros, Vec<usize>) = (0, Vec::new());
+    let mut taken: BTreeSet<(Option<usize>, usize)> = BTreeSet::new();
+    for ((policy, _, list, Reverse(apart)), s) in alike {
+        let pools = &lists.lists[list];
+        if pools.iter().any(|&p| taken.contains(&(policy, p))) {
+            continue;
+        }
+        let mut least: BTreeMap<usize, Micros> = BTreeMap::new();
+        for &p in pools {
+            let price = if declared[p] {
+                0
+            } else {
+                control_plane(problem, p, policy)
+            };
+            let known = least.entry(rows.region(p)).or_insert(price);
+            *known = price.min(*known);
+        }
+        let mut least: Vec<Micros> = least.into_values().collect();
+        least.sort_unstable();
+        let needed: Micros = least.iter().take(apart as usize).sum();
+        if needed > 0 {
+            sum += needed;
+            separate.push(s);
+            taken.extend(pools.iter().map(|&p| (policy, p)));
+        }
+    }
+    (sum, separate)
+}
+
+/// The least that the control plane of a cluster under these rules costs in a pool; nothing where one
+/// cannot be made, since there may be one from before.
+fn control_plane(problem: &Problem<'_>, p: usize, policy: Option<usize>) -> Micros {
+    match problem.control_plane(p, &problem.cluster_policy(policy).control_plane) {
+        Ok(Some((offer, n))) => offer.hourly * i64::from(n),
+        _ => 0,
+    }
+}
+
+/// A bound and what proves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Micro-dollars per hour: no plan that places the same services has a smaller objective.
+    pub lower_bound: Micros,
+    /// One entry a pool, by name.
+    pub prices: Vec<PoolPrices>,
+    /// Services of which no two may share a cluster: each needs control planes of its own.
+    pub separate: Vec<ServiceId>,
+}
+
+/// No class may be worth more than it costs, with what its share of the limits would earn.
+fn make_valid(problem: &Problem<'_>, p: usize, price: &mut PoolPrices) {
+    let pool = &problem.snapshot.pools[p];
+    for offer in &problem.pools[p].offers {
+        let free = offer.allocatable;
+        let worth = i128::from(price.milli_core) * i128::from(free.milli_cores)
+            + i128::from(price.mib) * i128::from(free.mib);
+        let costs = i128::from(offer.hourly) * i128::from(PRICE_UNITS + price.budget)
+            + i128::from(price.node_limit)
+            + i128::from(price.core_limit) * i128::from(offer.capacity.milli_cores)
+            + i128::from(price.memory_limit) * i128::from(offer.capacity.mib);
+        let over = worth - costs;
+        if over <= 0 {
+            continue;
+        }
+        if pool.caps.max_nodes.is_some() {
+            price.node_limit += over as i64;
+        } else {
+            let scaled = |units: i64| (i128::from(units) * costs / worth.max(1)) as i64;
+            price.milli_core = scaled(price.milli_core);
+            price.mib = scaled(price.mib);
+        }
+    }
+}
+
+/// The most that a pool's nodes can earn above their price within its limits. What is there already may
+/// exceed limits that were lowered since.
+fn credit(problem: &Problem<'_>, p: usize, price: &PoolPrices, used: &Usage) -> i128 {
+    let pool = &problem.snapshot.pools[p];
+    let budget = pool
+        .monthly_budget
+        .map(|monthly| (monthly / HOURS_PER_MONTH).max(0) as u64);
+    let of = |units: i64, limit: Option<u64>, used: u64| {
+        i128::from(units) * i128::from(limit.map_or(0, |limit| limit.max(used)))
+    };
+    of(price.node_limit, pool.caps.max_nodes, used.nodes)
+        + of(
+            price.core_limit,
+            pool.caps.max_milli_cores,
+            used.size.milli_cores,
+        )
+        + of(price.memory_limit, pool.caps.max_mib, used.size.mib)
+        + of(price.budget, budget, used.hourly.max(0) as u64)
+}
+
+/// What clusters cost that stay as they are, less what is on their nodes at these prices.
+fn fixed(problem: &Problem<'_>, prices: &[PoolPrices]) -> i128 {
+    let mut sum = 0;
+    for cluster in &problem.snapshot.clusters {
+        let Origin::Declared { resize } = &cluster.origin else {
+            continue;
+        };
+        let Some(p) = problem.pool(&cluster.pool) else {
+            continue;
+        };
+        if let Some((class, n)) = &cluster.control_plane
+            && let Some(offer) = problem
+                .class(class)
+                .and_then(|c| problem.pools[p].offer_of(c))
+        {
+            sum += i128::from(offer.hourly) * i128::from(*n) * i128::from(PRICE_UNITS);
+        }
+        for group in &cluster.workers {
+            let Some(class) = problem.class(&group.class) else {
+                continue;
+            };
+            let offer = problem.pools[p].offer_of(class);
+            // A node that may be given up is as good as one that may be bought.
+            if resize.is_some() && offer.is_some() {
+                continue;
+            }
+            let free = problem.snapshot.node_classes[class].allocatable();
+            let worth = i128::from(prices[p].milli_core) * i128::from(free.milli_cores)
+                + i128::from(prices[p].mib) * i128::from(free.mib);
+            let costs = offer.map_or(0, |offer| i128::from(offer.hourly));
+            sum += (costs * i128::from(PRICE_UNITS) - worth) * i128::from(group.count);
+        }
+    }
+    sum
+}
+
+/// What the services pay at least, each wherever it is cheapest for it.
+fn charges(
+    problem: &Problem<'_>,
+    rows: &Rows,
+    prices: &[PoolPrices],
+    services: &[usize],
+    lists: &Lists,
+) -> i128 {
+    // Services of one size with the same pools and regions pay the same.
+    let mut alike: BTreeMap<(usize, Resources, u32), (usize, u64, u64)> = BTreeMap::new();
+    for &s in services {
+        let (service, demand) = (problem.service(s), &problem.demands[s]);
+        let apart = demand.min_regions.max(1);
+        if service.replicas == 0 {
+            continue;
+        }
+        let list = lists.by_service[s];
+        let entry = alike
+            .entry((list, service.size, apart))
+            .or_insert((s, 0, 0));
+        entry.1 += 1;
+        entry.2 += u64::from(service.replicas);
+    }
+    let mut sum = 0;
+    for ((list, _, apart), (s, count, replicas)) in alike {
+        let least = least_by_region(problem, rows, prices, s, &lists.lists[list]);
+        sum += paid(&least, count, replicas, apart);
+    }
+    sum
+}
+
+/// So many services with so many replicas in all, each in at least `apart` regions.
+fn paid(least: &[i128], count: u64, replicas: u64, apart: u32) -> i128 {
+    let Some(cheapest) = least.first() else {
+        return 0;
+    };
+    let others = least.iter().take(apart as usize).skip(1);
+    let more: i128 = others.map(|price| price - cheapest).sum();
+    cheapest * i128::from(replicas) + more * i128::from(count)
+}
+
+/// What one replica pays in each region, the cheapest first.
+fn least_by_region(
+    problem: &Problem<'_>,
+    rows: &Rows,
+    prices: &[PoolPrices],
+    s: usize,
+    pools: &[usize],
+) -> Vec<i128> {
+    let size = problem.service(s).size;
+    let mut least: Vec<(usize, i128)> = Vec::new();
+    for &p in pools {
+        let price = &prices[p];
+        let pays = i128::from(price.milli_core) * i128::from(size.milli_cores)
+            + i128::from(price.mib) * i128::from(size.mib);
+        let region = rows.region(p);
+        match least.iter_mut().find(|(known, _)| *known == region) {
+            Some((_, known)) => *known = pays.min(*known),
+            None => least.push((region, pays)),
+        }
+    }
+    let mut least: Vec<i128> = least.into_iter().map(|(_, pays)| pays).collect();
+    least.sort_unstable();
+    least
+}
+
+/// Where a service can be: the pools where it may be placed, and, since what runs may stay, those
+/// of its eligible pools that have clusters.
+struct Lists {
+    lists: Vec<Vec<usize>>,
+    by_service: Vec<usize>,
+}
+
+impl Lists {
+    fn new(problem: &Problem<'_>) -> Self {
+        let clusters = problem.snapshot.clusters.iter();
+        let peopled: BTreeSet<usize> = clusters.filter_map(|c| problem.pool(&c.pool)).collect();
+        let mut all = Lists {
+            lists: Vec::new(),
+            by_service: Vec::new(),
+        };
+        let mut known: BTreeMap<(usize, *const usize, usize), usize> = BTreeMap::new();
+        for (s, demand) in problem.demands.iter().enumerate() {
+            let key = (demand.eligible, demand.usable.as_ptr(), demand.usable.len());
+            let at = *known.entry(key).or_insert_with(|| {
+                let eligible = problem.eligible(s).iter().copied();
+                let pools = eligible
+                    .filter(|p| peopled.contains(p) || demand.usable.binary_search(p).is_ok());
+                all.lists.push(pools.collect());
+                all.lists.len() - 1
+            });
+            all.by_service.push(at);
+        }
+        all
+    }
+}

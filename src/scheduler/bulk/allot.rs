@@ -1,0 +1,391 @@
+//! Which pools get how many replicas of each service, by price. Prices rise with what a pool was given, so
+//! that no pool is given more than it can hold well.
+
+use super::Guide;
+use super::demand::{self, Evenness};
+use crate::scheduler::bound::groups::Cell;
+use crate::scheduler::packing::Class;
+use crate::scheduler::problem::Problem;
+use crate::scheduler::state::State;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Share of what a pool is expected to sell that it is given before it gets dearer.
+const TARGET: f64 = 0.98;
+/// How much dearer a pool gets up to its target.
+const SLOPE: f64 = 0.1;
+/// How much dearer it gets per target beyond it: where one of its limits is scarce, and elsewhere.
+const WALL: (f64, f64) = (4.0, 0.2);
+/// What a pool is dearer that is expected to sell hardly anything.
+const CLOSED: f64 = 0.15;
+/// What a replica that fills a node alone is dearer: little fits beside it.
+const BULKY: f64 = 0.05;
+/// Share of a pool's target that one service is given at a time.
+const PORTION: f64 = 0.05;
+
+/// Replicas of a service in a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub pool: usize,
+    pub service: usize,
+    pub replicas: u32,
+}
+
+/// What is given to whom.
+pub(crate) struct Allotment<'a> {
+    problem: &'a Problem<'a>,
+    guide: &'a Guide,
+    /// Cores and memory that each row is expected to sell.
+    targets: Vec<[f64; 2]>,
+    given: Vec<[f64; 2]>,
+    /// Prices as they are now.
+    prices: Vec<(f32, f32)>,
+    /// By shape: how much more than its worth a replica costs in each row.
+    extra: BTreeMap<(u64, u64), Vec<f32>>,
+    shares: Vec<Share>,
+}
+
+impl<'a> Allotment<'a> {
+    pub fn new(problem: &'a Problem<'a>, guide: &'a Guide) -> Self {
+        let rows = guide.rows.pools.len();
+        let mut allotment = Allotment {
+            problem,
+            guide,
+            targets: (0..rows).map(|row| target(guide, row)).collect(),
+            given: vec![[0.0; 2]; rows],
+            prices: vec![(0.0, 0.0); rows],
+            extra: extras(guide),
+            shares: Vec::new(),
+        };
+        for row in 0..rows {
+            allotment.reprice(row);
+        }
+        allotment
+    }
+
+    /// Allots all groups of services that want it, those with the fewest choices first.
+    pub fn all(&mut self, groups: &[Vec<usize>], wants: &dyn Fn(usize) -> bool) {
+        let mut order: Vec<&Vec<usize>> = groups
+            .iter()
+            .filter(|members| members.iter().all(|&s| wants(s)))
+            .filter(|members| demand::is_by_pool(self.problem, members))
+            .collect();
+        order.sort_by_cached_key(|members| self.urgency(members));
+        for members in order {
+            self.group(members);
+        }
+    }
+
+    fn urgency(
+        &self,
+        members: &[usize],
+    ) -> (std::cmp::Reverse<i64>, usize, std::cmp::Reverse<u64>, usize) {
+        let problem = self.problem;
+        let priority = members.iter().map(|&s| problem.service(s).priority).max();
+        let choices = members
+            .iter()
+            .map(|&s| problem.demands[s].usable.len())
+            .min();
+        let bound = choices.unwrap_or(0) * 4 <= problem.pools.len();
+        let apart = members.iter().any(|&s| problem.demands[s].min_regions > 1);
+        let class = match () {
+            () if bound => 0,
+            () if members.len() > 1 => 1,
+            () if apart => 2,
+            () => 3,
+        };
+        let size = members.iter().map(|&s| {
+            let service = problem.service(s);
+            u64::from(service.replicas) * (service.size.milli_cores * 4 + service.size.mib)
+        });
+        let size = std::cmp::Reverse(size.sum());
+        (
+            std::cmp::Reverse(priority.unwrap_or(0)),
+            class,
+            size,
+            members[0],
+        )
+    }
+
+    /// Allots a group, all of it or nothing.
+    fn group(&mut self, members: &[usize]) {
+        let before = self.shares.len();
+        let reach = match members.len() {
+            1 => vec![self.problem.demands[members[0]].usable.to_vec()],
+            _ => demand::within_reach(self.problem, members),
+        };
+        // Dependents first: where they are says where their dependencies must be.
+        for (at, &s) in members.iter().enumerate().rev() {
+            let needs = self.needs(members, s, before);
+            if !self.service(s, &reach[at], &needs) {
+                self.take_back(before);
+                return;
+            }
+        }
+    }
+
+    /// Sets of pools of which each must have a replica: near each dependent, and in each required region.
+    fn needs(&self, members: &[usize], s: usize, before: usize) -> Vec<Vec<usize>> {
+        let problem = self.problem;
+        let usable = &problem.demands[s].usable;
+        let mut needs = Vec::new();
+        for &(dependent, ms) in &problem.demands[s].dependents {
+            if !members.contains(&dependent) {
+                continue;
+            }
+            for share in self.shares[before..]
+                .iter()
+                .filter(|x| x.service == dependent)
+            {
+                let p = share.pool;
+                let near = |&q: &usize| p == q || problem.distances.pools(p, q) <= ms;
+                needs.push(usable.iter().copied().filter(near).collect());
+            }
+        }
+        for &region in &problem.demands[s].required {
+            let named = |&p: &usize| problem.names_pool(region, p);
+            needs.push(usable.iter().copied().filter(named).collect());
+        }
+        needs
+    }
+
+    fn service(&mut self, s: usize, pools: &[usize], needs: &[Vec<usize>]) -> bool {
+        let mut mine: Vec<(usize, u32)> = Vec::new();
+        let mut left = self.problem.service(s).replicas;
+        let mut even = Evenness::new(self.problem, s);
+        for need in needs {
+            if mine.iter().any(|(p, _)| need.contains(p)) {
+                continue;
+            }
+            let within = need
+                .iter()
+                .filter(|p| pools.contains(p))
+                .copied()
+                .collect::<Vec<_>>();
+            let Some(p) = self.cheapest(s, &within, &even).filter(|_| left > 0) else {
+                return false;
+            };
+            self.give(s, p, 1, &mut mine, &mut even);
+            left -= 1;
+        }
+        let mut regions: BTreeSet<usize> = mine.iter().map(|(p, _)| self.region(*p)).collect();
+        while (regions.len() as u32) < self.problem.demands[s].min_regions {
+            let other: Vec<usize> = (pools.iter().copied())
+                .filter(|p| !regions.contains(&self.region(*p)))
+                .collect();
+            let Some(p) = self.cheapest(s, &other, &even).filter(|_| left > 0) else {
+                return false;
+            };
+            regions.insert(self.region(p));
+            self.give(s, p, 1, &mut mine, &mut even);
+            left -= 1;
+        }
+        while left > 0 {
+            let Some(p) = self.cheapest(s, pools, &even) else {
+                return false;
+            };
+            let n = if even.is_empty() {
+                self.portion(s, p).min(left)
+            } else {
+                1
+            };
+            self.give(s, p, n, &mut mine, &mut even);
+            left -= n;
+        }
+        true
+    }
+
+    fn region(&self, pool: usize) -> usize {
+        self.guide.rows.region(pool)
+    }
+
+    /// The pool where a replica costs the least now.
+    fn cheapest(&self, s: usize, pools: &[usize], even: &Evenness) -> Option<usize> {
+        let cell: &Cell = &self.guide.groups.cells[self.guide.groups.of[s]?];
+        let (cpu, mem) = (cell.cpu as f32, cell.mem as f32);
+        let extra = self.extra.get(&(cell.cpu as u64, cell.mem as u64))?;
+        let mut best: Option<(f32, usize)> = None;
+        for &p in pools {
+            let row = self.guide.rows.of[p];
+            let (a, b) = self.prices[row];
+            let penalty = cell.penalties.get(row).map_or(0.0, |x| *x as f32);
+            let price = (a * cpu + b * mem) * extra[row] + penalty;
+            if best.is_none_or(|(least, _)| price < least) && even.allows(self.problem, p) {
+                best = Some((price, p));
+            }
+        }
+        best.map(|(_, p)| p)
+    }
+
+    /// How many replicas a pool is given at a time.
+    fn portion(&self, s: usize, pool: usize) -> u32 {
+        let size = self.problem.service(s).size;
+        let target = self.targets[self.guide.rows.of[pool]];
+        let cpu = target[0] * PORTION / (size.milli_cores.max(1) as f64);
+        let mem = target[1] * PORTION / (size.mib.max(1) as f64);
+        (cpu.min(mem) as u32).max(10)
+    }
+
+    fn give(
+        &mut self,
+        s: usize,
+        pool: usize,
+        n: u32,
+        mine: &mut Vec<(usize, u32)>,
+        even: &mut Evenness,
+    ) {
+        even.add(self.problem, pool, n);
+        match mine.iter_mut().find(|(p, _)| *p == pool) {
+            Some((_, count)) => *count += n,
+            None => mine.push((pool, n)),
+        }
+        self.add(s, pool, f64::from(n));
+        self.shares.push(Share {
+            pool,
+            service: s,
+            replicas: n,
+        });
+    }
+
+    fn add(&mut self, s: usize, pool: usize, n: f64) {
+        let size = self.problem.service(s).size;
+        let row = self.guide.rows.of[pool];
+        self.given[row][0] += size.milli_cores as f64 * n;
+        self.given[row][1] += size.mib as f64 * n;
+        self.reprice(row);
+    }
+
+    fn take_back(&mut self, before: usize) {
+        for share in self.shares.split_off(before) {
+            self.add(share.service, share.pool, -f64::from(share.replicas));
+        }
+    }
+
+    fn reprice(&mut self, row: usize) {
+        let price = self.guide.prices.rows[row];
+        let (target, given) = (self.targets[row], self.given[row]);
+        let factor = |i: usize| {
+            if target[0] <= 0.0 || target[1] <= 0.0 {
+                let limit = self.guide.supplies[row].limits.0[1 + i].min(1e12);
+                return 1.0 + CLOSED + 2.0 * given[i] / limit;
+            }
+            let fill = given[i] / target[i];
+            let scarce = self.guide.prices.worth[row]
+                .iter()
+                .any(|worth| *worth > 0.0);
+            let wall = if scarce { WALL.0 } else { WALL.1 };
+            1.0 + SLOPE * fill + wall * (fill - 1.0).max(0.0)
+        };
+        self.prices[row] = (
+            (price.cpu * factor(0)) as f32 + 1e-6,
+            (price.mem * factor(1)) as f32 + 1e-7,
+        );
+    }
+
+    /// What was allotted since the last time.
+    pub fn take(&mut self) -> Vec<Share> {
+        std::mem::take(&mut self.shares)
+    }
+
+    /// Allots what found no room once more, to pools that may still grow.
+    pub fn again(&mut self, state: &State<'_>, left: &[Share]) {
+        for (row, &p) in self.guide.rows.pools.iter().enumerate() {
+            let used = &state.usage[p];
+            let limits = &self.guide.supplies[row].limits.0;
+            let free = |i: usize, used: u64| (limits[i] - used as f64).max(0.0);
+            let nodes = free(0, used.nodes);
+            let money = free(3, used.hourly.max(0) as u64);
+            let class = self.guide.supplies[row].classes.iter();
+            let (cpu, mem, price) = class.fold((0.0f64, 0.0f64, f64::INFINITY), |(c, m, x), k| {
+                (c.max(k.cpu), m.max(k.mem), x.min(k.price / k.cpu.max(1.0)))
+            });
+            self.targets[row] = [
+                free(1, used.size.milli_cores)
+                    .min(nodes * cpu)
+                    .min(money / price)
+                    * TARGET,
+                free(2, used.size.mib).min(nodes * mem) * TARGET,
+            ];
+            self.given[row] = [0.0; 2];
+            self.reprice(row);
+        }
+        for share in left {
+            let pools = super::topup::others(self.problem, self.guide, share);
+            let even = Evenness::free();
+            for _ in 0..share.replicas {
+                if let Some(p) = self.cheapest(share.service, &pools, &even) {
+                    self.add(share.service, p, 1.0);
+                    self.shares.push(Share {
+                        pool: p,
+                        replicas: 1,
+                        ..*share
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What a row is expected to sell. Rows that would hardly sell half a node are closed.
+fn target(guide: &Guide, row: usize) -> [f64; 2] {
+    let (asked, offered) = (guide.prices.asked[row], guide.prices.offered[row]);
+    let supply = &guide.supplies[row];
+    let limited = supply.limits.0.iter().any(|limit| limit.is_finite());
+    let of = |i: usize| {
+        if limited {
+            asked[i].min(offered[i])
+        } else {
+            asked[i]
+        }
+    };
+    let target = [of(0) * TARGET, of(1) * TARGET];
+    let worth = guide.prices.rows[row].of(target[0], target[1]);
+    let dearest = supply
+        .classes
+        .iter()
+        .fold(0.0f64, |most, k| most.max(k.price));
+    if worth < dearest / 2.0 {
+        [0.0; 2]
+    } else {
+        target
+    }
+}
+
+/// By shape, how much more than its worth a replica costs in each row: its share of the best class that
+/// holds it, which may not be one of those that the prices come from.
+fn extras(guide: &Guide) -> BTreeMap<(u64, u64), Vec<f32>> {
+    let mut extra = BTreeMap::new();
+    for cell in &guide.groups.cells {
+        extra
+            .entry((cell.cpu as u64, cell.mem as u64))
+            .or_insert_with(|| {
+                let rows = 0..guide.rows.pools.len();
+                rows.map(|row| extra_in(guide, row, cell.cpu, cell.mem))
+                    .collect()
+            });
+    }
+    extra
+}
+
+fn extra_in(guide: &Guide, row: usize, cpu: f64, mem: f64) -> f32 {
+    let price = guide.prices.rows[row];
+    let reduced = |class: &Class| {
+        let worth = &guide.prices.worth[row];
+        let takes = &class.takes.0;
+        class.price * (1.0 + worth[3])
+            + takes[0] * worth[0]
+            + takes[1] * worth[1]
+            + takes[2] * worth[2]
+    };
+    let supply = &guide.supplies[row];
+    let fitting = supply
+        .classes
+        .iter()
+        .filter(|k| k.cpu >= cpu && k.mem >= mem);
+    let least = fitting.fold(f64::INFINITY, |least, class| {
+        let share = (cpu / class.cpu).max(mem / class.mem);
+        let times = reduced(class) / price.of(class.cpu, class.mem).max(1e-9);
+        least.min(times * (1.0 + BULKY * share * share))
+    });
+    // A shape that stands for others may be larger than they are.
+    if least.is_finite() { least as f32 } else { 4.0 }
+}

@@ -1,0 +1,200 @@
+//! Packing what each pool was allotted, and putting it into the state.
+
+use super::Guide;
+use super::allot::Share;
+use crate::scheduler::packing::{self, Class, Filled, Item, Limits};
+use crate::scheduler::problem::Offer;
+use crate::scheduler::state::{ClusterState, State, Usage};
+use crate::scheduler::units::Resources;
+use std::collections::BTreeMap;
+
+/// Services whose replicas are alike to the packing, each with how many there are.
+type Source = Vec<(usize, u32)>;
+
+/// Packs everything; returns what found no room.
+pub(crate) fn all(state: &mut State<'_>, guide: &Guide, shares: &[Share]) -> Vec<Share> {
+    let mut lots: BTreeMap<(usize, Option<usize>), Vec<Share>> = BTreeMap::new();
+    for share in shares {
+        let policy = state.problem.demands[share.service].governing;
+        lots.entry((share.pool, policy)).or_default().push(*share);
+    }
+    let mut left = Vec::new();
+    for ((pool, policy), shares) in lots {
+        left.extend(lot(state, guide, pool, policy, &shares));
+    }
+    left
+}
+
+fn lot(
+    state: &mut State<'_>,
+    guide: &Guide,
+    pool: usize,
+    policy: Option<usize>,
+    shares: &[Share],
+) -> Vec<Share> {
+    let problem = state.problem;
+    let (items, mut sources) = items(state, shares);
+    let row = guide.rows.of[pool];
+    let classes = reduced(guide, row);
+    let rules = problem.cluster_policy(policy);
+    let Ok(control) = problem.control_plane(pool, &rules.control_plane) else {
+        return shares.to_vec();
+    };
+    let limits = free(state, guide, pool, policy, control.as_ref());
+    let nodes = packing::pack(&classes, &items, &limits);
+    let mut left: BTreeMap<usize, u32> = BTreeMap::new();
+    let mut current = growing(state, pool, policy);
+    for node in &nodes {
+        let tenants = tenants(node, &mut sources);
+        if !add(
+            state,
+            &mut current,
+            pool,
+            policy,
+            control.as_ref(),
+            node.class,
+            &tenants,
+        ) {
+            for (s, n) in tenants {
+                *left.entry(s).or_default() += n;
+            }
+        }
+    }
+    for (s, n) in sources.into_iter().flatten() {
+        *left.entry(s).or_default() += n;
+    }
+    let left = left.into_iter().filter(|(_, n)| *n > 0);
+    left.map(|(service, replicas)| Share {
+        pool,
+        service,
+        replicas,
+    })
+    .collect()
+}
+
+/// Replicas of one shape are one item, unless they must be on different nodes.
+fn items(state: &State<'_>, shares: &[Share]) -> (Vec<Item>, Vec<Source>) {
+    let mut known: BTreeMap<(Resources, Option<usize>), usize> = BTreeMap::new();
+    let (mut items, mut sources): (Vec<Item>, Vec<Source>) = Default::default();
+    for share in shares {
+        let service = state.problem.service(share.service);
+        let apart = service.one_per_node && service.replicas > 1;
+        let key = (service.size, apart.then_some(share.service));
+        let at = *known.entry(key).or_insert_with(|| {
+            items.push(Item {
+                cpu: service.size.milli_cores as f64,
+                mem: service.size.mib as f64,
+                count: 0,
+                apart,
+            });
+            sources.push(Vec::new());
+            items.len() - 1
+        });
+        items[at].count += share.replicas;
+        match sources[at].last_mut() {
+            Some((s, n)) if *s == share.service => *n += share.replicas,
+            _ => sources[at].push((share.service, share.replicas)),
+        }
+    }
+    (items, sources)
+}
+
+/// The services whose replicas go on a node.
+fn tenants(node: &Filled, sources: &mut [Source]) -> Vec<(usize, u32)> {
+    let mut tenants = Vec::new();
+    for &(item, count) in &node.content {
+        let mut wanted = count;
+        while wanted > 0 {
+            let Some((s, n)) = sources[item as usize].last_mut() else {
+                break;
+            };
+            let taken = wanted.min(*n);
+            tenants.push((*s, taken));
+            *n -= taken;
+            wanted -= taken;
+            if *n == 0 {
+                sources[item as usize].pop();
+            }
+        }
+    }
+    tenants
+}
+
+/// A pool's classes, priced with what they take of its limits.
+fn reduced(guide: &Guide, row: usize) -> Vec<Class> {
+    let worth = &guide.prices.worth[row];
+    let classes = guide.supplies[row].classes.iter();
+    classes
+        .map(|class| Class {
+            price: class.price * (1.0 + worth[3])
+                + worth[0]
+                + class.takes.0[1] * worth[1]
+                + class.takes.0[2] * worth[2],
+            ..*class
+        })
+        .collect()
+}
+
+/// What a pool's limits leave, once the cluster that is to be made has its control plane.
+fn free(
+    state: &State<'_>,
+    guide: &Guide,
+    pool: usize,
+    policy: Option<usize>,
+    control: Option<&(Offer, u32)>,
+) -> Limits {
+    let mut used = state.usage[pool];
+    if growing(state, pool, policy).is_none()
+        && let Some((offer, n)) = control
+    {
+        used.add(Usage::of(offer, u64::from(*n)));
+    }
+    let limits = &guide.supplies[guide.rows.of[pool]].limits.0;
+    Limits([
+        limits[0] - used.nodes as f64,
+        limits[1] - used.size.milli_cores as f64,
+        limits[2] - used.size.mib as f64,
+        limits[3] - used.hourly as f64,
+    ])
+}
+
+/// The cluster of these rules that may have another worker without being fuller than it would like.
+fn growing(state: &State<'_>, pool: usize, policy: Option<usize>) -> Option<usize> {
+    state.by_pool[pool].iter().copied().find(|&c| {
+        let cluster = &state.clusters[c];
+        !cluster.is_declared() && cluster.policy == policy && cluster.live_nodes() < cluster.soft
+    })
+}
+
+/// Adds a node with its tenants, in a new cluster if need be; says no, and leaves all as it was, where a
+/// limit is in the way.
+fn add(
+    state: &mut State<'_>,
+    current: &mut Option<usize>,
+    pool: usize,
+    policy: Option<usize>,
+    control: Option<&(Offer, u32)>,
+    class: usize,
+    tenants: &[(usize, u32)],
+) -> bool {
+    let problem = state.problem;
+    let (mark, before) = (state.mark(), state.usage[pool]);
+    let full = current.is_none_or(|c| state.clusters[c].live_nodes() >= state.clusters[c].soft);
+    let c = match *current {
+        Some(c) if !full => c,
+        _ => state.found(ClusterState::new(problem, pool, policy, control.cloned())),
+    };
+    let offer = &problem.pools[pool].offers[class];
+    let n = state.open(c, offer);
+    for &(s, count) in tenants {
+        for _ in 0..count {
+            state.put(c, n, s);
+        }
+    }
+    if state.broken_limits(pool, &before).is_empty() {
+        *current = Some(c);
+        return true;
+    }
+    state.undo(mark);
+    false
+}

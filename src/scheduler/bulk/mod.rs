@@ -1,0 +1,70 @@
+//! Placing many services at once: prices per pool say where each goes, and each pool's share is packed as
+//! a whole. What is left over finds room elsewhere, or is placed one by one afterwards.
+
+mod allot;
+mod demand;
+mod displace;
+mod fill;
+mod topup;
+
+use super::bound;
+use super::bound::ascent::{self, Prices, Supply};
+use super::bound::groups::{Groups, Rows};
+use super::state::State;
+use allot::Allotment;
+
+/// Rounds of allotting and packing; each takes up what the one before left over.
+const ROUNDS: usize = 3;
+/// Rounds in which what has few choices takes the place of what has more.
+const DISPLACEMENTS: usize = 4;
+
+/// Prices for a fleet, and what they were found from.
+pub(crate) struct Guide {
+    pub rows: Rows,
+    pub groups: Groups,
+    pub supplies: Vec<Supply>,
+    pub prices: Prices,
+}
+
+impl Guide {
+    /// Looks for prices at which `services` would be served by what the pools may still buy.
+    pub fn new(state: &State<'_>, services: &[usize]) -> Self {
+        let problem = state.problem;
+        let rows = Rows::new(problem);
+        let groups = Groups::new(problem, &rows, services, true);
+        let supplies = ascent::supplies(problem, &rows);
+        let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
+            .map(|(supply, &p)| supply.without(&state.usage[p]))
+            .collect();
+        let prices = ascent::ascend(&rows, &groups, &free, bound::steps(&groups, &rows));
+        Guide {
+            rows,
+            groups,
+            supplies,
+            prices,
+        }
+    }
+}
+
+/// Places what it can of services that have no replica yet.
+pub(crate) fn place(state: &mut State<'_>, groups: &[Vec<usize>], guide: &Guide) {
+    let mut allotment = Allotment::new(state.problem, guide);
+    allotment.all(groups, &|s| state.places(s).is_empty());
+    for round in 0..ROUNDS {
+        let left = fill::all(state, guide, &allotment.take());
+        let mut left = topup::all(state, guide, left);
+        for _ in 0..DISPLACEMENTS {
+            let before = left.clone();
+            left = displace::all(state, guide, left);
+            left = topup::all(state, guide, left);
+            if left == before {
+                break;
+            }
+        }
+        if left.is_empty() || round + 1 == ROUNDS {
+            break;
+        }
+        allotment.again(state, &left);
+    }
+    state.commit();
+}
