@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::output::Output;
 use super::{Outcome, live::Live, plan};
+use crate::placement::conflict::costs;
 use crate::placement::plan::{self as document, Plan};
 use crate::placement::text::{self, ExplainError};
-use crate::scheduler::{model::Snapshot, solution::Solution};
+use crate::scheduler::model::{ServiceId, Snapshot};
+use crate::scheduler::solution::Solution;
 
 /// Most names that are listed beside an unknown one.
 const LISTED: usize = 20;
@@ -18,7 +20,8 @@ const LISTED: usize = 20;
 #[command(after_help = "Examples:
   lattice explain service api -n shop              # live, from the cluster kubectl talks to
   lattice explain pool us-east --plan plan.json    # from `lattice plan --out plan.json`
-  lattice explain service api --dir fleet/         # from manifests")]
+  lattice explain service api --dir fleet/         # from manifests
+  lattice explain service api --dir fleet/ --costs # and what each of its constraints costs")]
 pub(crate) struct Args {
     /// What to explain.
     #[arg(value_enum)]
@@ -37,6 +40,16 @@ pub(crate) struct Args {
     /// Explain what is decided in the cluster of this kubeconfig.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "dir"])]
     kubeconfig: Option<PathBuf>,
+    /// Of a placed service also say what each constraint costs, by solving again without it.
+    #[arg(long, conflicts_with = "plan")]
+    costs: bool,
+}
+
+/// What to explain from.
+struct Source {
+    plan: Plan,
+    /// What the plan was made from, unless it is from a file.
+    solved: Option<(Snapshot, Solution)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -51,20 +64,42 @@ enum Kind {
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
-        let plan = match (&self.plan, &self.dir) {
+        let Source { plan, solved } = match (&self.plan, &self.dir) {
             (Some(file), _) => plan_of_file(file)?,
             (None, Some(folder)) => self.plan_of_manifests(folder, out)?,
             (None, None) => self.plan_of_cluster(out)?,
         };
-        let text = self.explain(&plan).map_err(|error| {
+        let mut text = self.explain(&plan).map_err(|error| {
             let known = match error {
                 ExplainError::Unknown { .. } => self.known(&plan),
                 _ => String::new(),
             };
             CliError::Explain { error, known }
         })?;
+        if let (true, Some((snapshot, solution))) = (self.costs, solved) {
+            text.push_str(&self.costs(&plan, &snapshot, &solution));
+        }
         out.print(&text)?;
         Ok(Outcome::Done)
+    }
+
+    /// What the constraints of the one service that is asked for cost.
+    fn costs(&self, plan: &Plan, snapshot: &Snapshot, solution: &Solution) -> String {
+        let (own, name) = match self.name.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (self.namespace.as_deref(), self.name.as_str()),
+        };
+        let meant = |d: &&document::Decision| {
+            d.service == name && own.is_none_or(|namespace| namespace == d.namespace)
+        };
+        let services = plan.decisions.iter().filter(|_| self.kind == Kind::Service);
+        let mut ids = services
+            .filter(meant)
+            .map(|d| ServiceId::new(&d.namespace, &d.service));
+        let costs = ids
+            .next()
+            .and_then(|id| costs::costs(snapshot, solution, &id));
+        costs.map_or(String::new(), |costs| text::explain_costs(&costs))
     }
 
     fn explain(&self, plan: &Plan) -> Result<String, ExplainError> {
@@ -80,16 +115,20 @@ impl Args {
         }
     }
 
-    fn plan_of_manifests(&self, folder: &Path, out: &Output) -> Result<Plan, CliError> {
+    fn plan_of_manifests(&self, folder: &Path, out: &Output) -> Result<Source, CliError> {
         let made = plan::make(folder, None, |findings| {
             Ok(CliError::BadInput(findings.render(out.color_errors)))
         })?;
         let mut plan = made.plan;
-        self.add_rejections(&mut plan, &made.built.snapshot, &made.solution);
-        Ok(plan)
+        let (snapshot, solution) = (made.built.snapshot, made.solution);
+        self.add_rejections(&mut plan, &snapshot, &solution);
+        Ok(Source {
+            plan,
+            solved: Some((snapshot, solution)),
+        })
     }
 
-    fn plan_of_cluster(&self, out: &Output) -> Result<Plan, CliError> {
+    fn plan_of_cluster(&self, out: &Output) -> Result<Source, CliError> {
         let decided = Live::read(self.kubeconfig.as_deref())?.decided();
         if let Some(remark) = &decided.remark {
             out.complain(remark);
@@ -101,7 +140,10 @@ impl Args {
         let (built, solution) = (&decided.built, &decided.solution);
         let mut plan = document::build(&built.snapshot, solution, &built.problems, options);
         self.add_rejections(&mut plan, &built.snapshot, solution);
-        Ok(plan)
+        Ok(Source {
+            plan,
+            solved: Some((decided.built.snapshot, decided.solution)),
+        })
     }
 
     /// Only what is asked for: of a whole fleet they are many.
@@ -141,10 +183,11 @@ impl Args {
     }
 }
 
-fn plan_of_file(file: &Path) -> Result<Plan, CliError> {
+fn plan_of_file(file: &Path) -> Result<Source, CliError> {
     let text = fs::read_to_string(file).map_err(CliError::read(file))?;
-    document::read(&text).map_err(|source| CliError::Plan {
+    let plan = document::read(&text).map_err(|source| CliError::Plan {
         path: file.to_owned(),
         source,
-    })
+    })?;
+    Ok(Source { plan, solved: None })
 }

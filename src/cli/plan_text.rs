@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::output::Paint;
 use crate::placement::diff::{Action, ClusterChange, Place, ServiceChange, ServiceChangeKind};
 use crate::placement::plan::{Plan, PlanCluster, PlanPool, Role, Unschedulable};
+use crate::placement::text;
 
 /// Most entries of a list that are printed unless all are asked for.
 pub(super) const LISTED: usize = 100;
@@ -326,14 +327,11 @@ fn reasons(service: &Unschedulable, most: usize) -> String {
     if grouped.len() > most {
         let _ = write!(text, "\n    … and {} more reasons", grouped.len() - most);
     }
+    for line in text::conflict_lines(service) {
+        let _ = write!(text, "\n    {line}");
+    }
     for way in service.relaxations.iter().take(most) {
-        let _ = write!(
-            text,
-            "\n    would help: {} ({} nodes, {}/month)",
-            way.change,
-            signed(&way.nodes_delta.to_string()),
-            signed(&way.monthly_cost_delta)
-        );
+        let _ = write!(text, "\n    would help: {}", text::way_out(way));
     }
     text
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a pure function: no IO, no clock, no client; the time is passed in.
 
+pub mod conflict;
 pub mod decisions;
 pub mod diff;
 pub(crate) mod facts;
@@ -12,7 +13,7 @@ pub mod labels;
 pub mod plan;
 pub mod problem;
 pub mod record;
-mod relax;
+
 pub mod snapshot;
 pub mod text;
 pub mod whatif;

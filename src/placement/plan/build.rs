@@ -1,15 +1,17 @@
 //! Snapshot and solution to plan.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use super::document::{
-    Decision, PLAN_API_VERSION, PLAN_KIND, Plan, PlanCluster, PlanNodes, PlanPlacement, PlanPool,
-    PlanReason, Rejection, Role, Summary, Unschedulable,
+    ConflictSet, Decision, PLAN_API_VERSION, PLAN_KIND, Plan, PlanCluster, PlanConstraint,
+    PlanNodes, PlanPlacement, PlanPool, PlanReason, Rejection, Relaxation, Role, Summary,
+    Unschedulable,
 };
+use crate::placement::conflict::{self, Analysis};
 use crate::placement::diff;
 use crate::placement::facts::{Facts, amount, cores, gib, monthly};
 use crate::placement::problem::Problem;
-use crate::placement::relax;
 use crate::placement::text;
 use crate::scheduler::explain;
 use crate::scheduler::model::{Pool, ServiceId, Snapshot};
@@ -244,7 +246,7 @@ fn unschedulable(
     warnings: &mut Vec<String>,
 ) -> Vec<Unschedulable> {
     let mut found = if relaxations {
-        relax::all(facts, warnings)
+        conflict::all(facts, warnings)
     } else {
         Default::default()
     };
@@ -252,20 +254,60 @@ fn unschedulable(
     outcomes
         .filter(|outcome| outcome.verdict == Verdict::Unschedulable)
         .map(|outcome| {
-            let relaxations = found.remove(&outcome.service).unwrap_or_default();
-            let mut conflicts: Vec<String> =
-                relaxations.iter().map(|r| r.constraint.clone()).collect();
-            conflicts.sort();
-            conflicts.dedup();
+            let found = found.remove(&outcome.service);
+            let sets = found.as_ref().map(conflict_sets).unwrap_or_default();
+            let named: BTreeSet<&String> = sets.iter().flat_map(names).collect();
             Unschedulable {
                 service: outcome.service.name.clone(),
                 namespace: outcome.service.namespace.clone(),
                 reasons: reasons(outcome),
-                conflicts,
-                relaxations,
+                conflicts: named.into_iter().cloned().collect(),
+                conflicts_complete: found.as_ref().is_some_and(|f| f.complete),
+                relaxations: found.as_ref().map(ways_out).unwrap_or_default(),
+                conflict_sets: sets,
             }
         })
         .collect()
+}
+
+fn names(set: &ConflictSet) -> impl Iterator<Item = &String> {
+    set.members.iter().map(|member| &member.constraint)
+}
+
+fn conflict_sets(found: &Analysis) -> Vec<ConflictSet> {
+    let member = |member: &conflict::Member| PlanConstraint {
+        constraint: member.constraint.name().to_owned(),
+        message: member.text.clone(),
+    };
+    let set = |members: Vec<&conflict::Member>| ConflictSet {
+        members: members.into_iter().map(member).collect(),
+    };
+    found.sets().map(set).collect()
+}
+
+fn ways_out(found: &Analysis) -> Vec<Relaxation> {
+    let step = |change: &conflict::Change| PlanConstraint {
+        constraint: change.constraint().name().to_owned(),
+        message: change.to_string(),
+    };
+    let ways = found.ways.iter();
+    ways.map(|way| {
+        let changes: Vec<PlanConstraint> = way.changes.iter().map(step).collect();
+        let words: Vec<&str> = changes.iter().map(|c| c.message.as_str()).collect();
+        Relaxation {
+            constraint: changes
+                .first()
+                .map_or(String::new(), |c| c.constraint.clone()),
+            change: words.join(", and "),
+            nodes_delta: way.nodes,
+            hourly_cost_delta: amount(way.hourly),
+            monthly_cost_delta: decimal(monthly(way.hourly)),
+            also_places: way.also.iter().map(ToString::to_string).collect(),
+            others_fixed: found.others_fixed,
+            changes,
+        }
+    })
+    .collect()
 }
 
 fn reasons(outcome: &Outcome) -> Vec<PlanReason> {

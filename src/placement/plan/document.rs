@@ -205,10 +205,35 @@ pub struct Unschedulable {
     pub namespace: String,
     /// Every reason of every pool, and those about the service as a whole.
     pub reasons: Vec<PlanReason>,
-    /// Constraints of which each, relaxed alone, gives the service a place.
+    /// The constraints of all `conflictSets`.
     pub conflicts: Vec<String>,
-    /// Single changes after which the service has a place, cheapest first; each was tried by solving again.
+    /// Minimal sets of constraints that cannot all be met. One member of each set has to give way;
+    /// where there is one set, any one member will do. Tried by solving again.
+    #[serde(default)]
+    pub conflict_sets: Vec<ConflictSet>,
+    /// Whether `conflictSets` are all there are.
+    #[serde(default)]
+    pub conflicts_complete: bool,
+    /// Changes after which the service has a place, cheapest first; each was tried by solving again.
     pub relaxations: Vec<Relaxation>,
+}
+
+/// Constraints that cannot all be met, even without all others; without any one of them they can.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictSet {
+    /// The constraints.
+    pub members: Vec<PlanConstraint>,
+}
+
+/// A constraint, or a change of one, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanConstraint {
+    /// Its kind, such as `compliance`.
+    pub constraint: String,
+    /// The words.
+    pub message: String,
 }
 
 /// A reason against a place.
@@ -231,16 +256,26 @@ pub struct PlanReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Relaxation {
-    /// The constraint that is relaxed.
+    /// The constraint that is relaxed; of several changes, the first one's.
     pub constraint: String,
-    /// The change, such as `us-east: maxNodes 100 → 102`.
+    /// The change, such as `us-east: maxNodes 100 → 102`; several are all needed.
     pub change: String,
+    /// The changes one by one.
+    #[serde(default)]
+    pub changes: Vec<PlanConstraint>,
     /// Nodes more (or fewer) than in this plan.
     pub nodes_delta: i64,
     /// Cost per hour more (or less) than in this plan.
     pub hourly_cost_delta: String,
     /// Cost per month of 720 hours more (or less) than in this plan.
     pub monthly_cost_delta: String,
+    /// Other services without a place, as `namespace/name`, that get one by it as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_places: Vec<String>,
+    /// Whether the price is that of a fleet, too large to be solved again as a whole, in which
+    /// everything else stays where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub others_fixed: bool,
 }
 
 /// Why a pool holds none of a service's replicas.

@@ -1,12 +1,14 @@
 //! The words: of decisions in statuses and Events, and of `lattice explain`.
 
 mod cluster;
+mod conflict;
 mod pool;
 mod reason;
 mod service;
 mod writing;
 
 pub use self::cluster::explain_cluster;
+pub use self::conflict::{conflict_lines, explain_costs, way_out};
 pub use self::pool::explain_pool;
 pub(crate) use self::reason::{constraints, rejected};
 pub(crate) use self::reason::{reason, wait};

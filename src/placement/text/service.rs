@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::ExplainError;
 use super::writing::{counted, listed, signed};
-use crate::placement::plan::{Decision, Plan, PlanReason, Rejection, Unschedulable};
+use super::{ExplainError, conflict};
+use crate::placement::plan::{Decision, Plan, PlanReason, Rejection};
 use crate::placement::problem::nearest;
 
 /// Most pools that one line names.
@@ -42,7 +42,8 @@ pub fn explain_service(
     match unschedulable {
         Some(found) => {
             why_not(&mut text, plan, &per_pool(&found.reasons));
-            relaxations(&mut text, found);
+            conflict::conflicts(&mut text, found);
+            conflict::relaxations(&mut text, found);
         }
         None => {
             let reasons = rejections
@@ -218,20 +219,4 @@ fn micros(amount: &str) -> i64 {
     let money = crate::api::Money::parse(amount.trim_start_matches('-'));
     let micros = money.map_or(i64::MAX, crate::api::Money::micros);
     if negative { -micros } else { micros }
-}
-
-fn relaxations(text: &mut String, found: &Unschedulable) {
-    text.push_str("\nWhat would give it a place\n");
-    if found.relaxations.is_empty() {
-        text.push_str("  No single change that was tried\n");
-    }
-    for way in &found.relaxations {
-        let nodes = signed(&way.nodes_delta.to_string());
-        let _ = writeln!(
-            text,
-            "  {}: {nodes} nodes, {}/month",
-            way.change,
-            signed(&way.monthly_cost_delta)
-        );
-    }
 }
