@@ -9,3 +9,7 @@ pub mod cli;
 pub mod operator;
 pub mod placement;
 pub mod scheduler;
+
+// Tests share their random fleets with those in `tests/`, which know this crate by its name.
+#[cfg(test)]
+extern crate self as lattice;

@@ -158,6 +158,51 @@ fn explains_from_a_plan_file_and_from_manifests() {
 }
 
 #[test]
+fn what_constraints_cost_is_told_of_what_is_placed() {
+    let fleet = fleet();
+    let fleet = fleet.to_str().unwrap();
+    let costs = |kind: &str, name: &str| run(&["explain", kind, name, "--dir", fleet, "--costs"]);
+    let placed = costs("service", "shop/api");
+    assert_eq!(placed.status.code(), Some(0), "{}", text(&placed.stderr));
+    hold("explain-service-api-costs.txt", &text(&placed.stdout));
+    let stuck = text(&costs("service", "vault").stdout);
+    assert!(
+        stuck.ends_with("would be placed anew, has costs\n"),
+        "{stuck}"
+    );
+    let pool = costs("pool", "us-east");
+    assert_eq!(pool.status.code(), Some(1));
+    assert_eq!(
+        text(&pool.stderr),
+        "error: --costs is about a service: `lattice explain service NAME --costs`\n"
+    );
+}
+
+#[test]
+fn the_boutique_says_what_is_in_the_way_of_fraud_screening() {
+    let folder = root().join("examples/boutique");
+    let folder = folder.to_str().unwrap();
+    let said = run(&[
+        "explain",
+        "service",
+        "boutique/fraud-screening",
+        "--dir",
+        folder,
+    ]);
+    hold("explain-service-fraud-screening.txt", &text(&said.stdout));
+    let plan = text(&run(&["plan", folder]).stdout);
+    let told: Vec<&str> = plan
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("in the way") || line.starts_with("would help"))
+        .collect();
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert_eq!(told[0], "in the way: compliance: fedramp (the service)");
+    assert!(told[1].starts_with("in the way: node classes: a replica of 64 cores / 512 Gi"));
+    assert!(told[2].starts_with("would help: the service: drop compliance fedramp + gcp-eu"));
+}
+
+#[test]
 fn an_unknown_name_is_answered_with_what_there_is() {
     let fleet = fleet();
     let fleet = fleet.to_str().unwrap();

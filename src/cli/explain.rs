@@ -64,6 +64,10 @@ enum Kind {
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
+        if self.costs && self.kind != Kind::Service {
+            let what = "--costs is about a service: `lattice explain service NAME --costs`";
+            return Err(CliError::Costs(what.to_owned()));
+        }
         let Source { plan, solved } = match (&self.plan, &self.dir) {
             (Some(file), _) => plan_of_file(file)?,
             (None, Some(folder)) => self.plan_of_manifests(folder, out)?,
@@ -89,17 +93,13 @@ impl Args {
             Some((namespace, name)) => (Some(namespace), name),
             None => (self.namespace.as_deref(), self.name.as_str()),
         };
-        let meant = |d: &&document::Decision| {
-            d.service == name && own.is_none_or(|namespace| namespace == d.namespace)
-        };
-        let services = plan.decisions.iter().filter(|_| self.kind == Kind::Service);
-        let mut ids = services
-            .filter(meant)
-            .map(|d| ServiceId::new(&d.namespace, &d.service));
-        let costs = ids
-            .next()
-            .and_then(|id| costs::costs(snapshot, solution, &id));
-        costs.map_or(String::new(), |costs| text::explain_costs(&costs))
+        let mut services = plan.decisions.iter();
+        let meant = services.find(|d| d.service == name && own.is_none_or(|n| n == d.namespace));
+        let id = meant.map(|d| ServiceId::new(&d.namespace, &d.service));
+        match id.and_then(|id| costs::costs(snapshot, solution, &id)) {
+            Some(costs) => text::explain_costs(&costs),
+            None => text::NO_COSTS.to_owned(),
+        }
     }
 
     fn explain(&self, plan: &Plan) -> Result<String, ExplainError> {

@@ -13,6 +13,9 @@ mod quote;
 mod trial;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use self::change::Change;
@@ -34,11 +37,19 @@ const MOST_WAYS: usize = 5;
 /// Times that is solved for one service.
 const MOST_SOLVES: u32 = 400;
 /// Services times pools, summed over all solving for a plan.
-const MOST_WORK: u64 = 4_000_000;
-/// Services times pools up to which every try is on the whole fleet.
-const WHOLE_TRIES: u64 = 5_000;
-/// Services times pools up to which quotes are of the whole fleet.
-const WHOLE_QUOTES: u64 = 50_000;
+const MOST_WORK: u64 = 2_000_000;
+/// Services times pools up to which the whole fleet is solved again; of larger ones only the
+/// service, and those that latency limits tie to it, are free.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    tries: u64,
+    quotes: u64,
+}
+
+const WHOLE: Whole = Whole {
+    tries: 5_000,
+    quotes: 50_000,
+};
 
 /// What is in the way of a service, and the ways out.
 pub(crate) struct Analysis {
@@ -48,7 +59,7 @@ pub(crate) struct Analysis {
     pub complete: bool,
     /// The cheapest first.
     pub ways: Vec<Quote>,
-    /// Whether the prices are those of a fleet in which everything else stays where it is.
+    /// Whether the prices are those of a fleet in which everything else stays on its cluster.
     pub others_fixed: bool,
 }
 
@@ -81,7 +92,7 @@ pub(super) fn all(facts: &Facts<'_>, warnings: &mut Vec<String>) -> BTreeMap<Ser
             solves: MOST_SOLVES,
             work,
         };
-        let (analysis, whole) = analyse(facts, &settled, outcome, &mut effort);
+        let (analysis, whole) = analyse(facts, &settled, outcome, WHOLE, &mut effort);
         all_tried &= whole;
         work = effort.work;
         found.insert(outcome.service.clone(), analysis);
@@ -97,20 +108,21 @@ fn analyse(
     facts: &Facts<'_>,
     settled: &Snapshot,
     outcome: &Outcome,
+    whole: Whole,
     effort: &mut Effort,
 ) -> (Analysis, bool) {
     let id = &outcome.service;
     let members = members(facts, id, &outcome.reasons, About::Place);
-    let search = search(facts, settled, id);
+    let search = search(facts, settled, id, whole);
     let mut oracle = Oracle::new(&search, &members, Goal::Place);
     let conflicts = conflicts(members.len(), &mut |held| oracle.misses(held, effort));
-    let others_fixed = size(facts.snapshot) > WHOLE_QUOTES;
-    let whole;
+    let others_fixed = size(facts.snapshot) > whole.quotes;
+    let fleet;
     let price = if others_fixed {
         &search
     } else {
-        whole = Trial::new(facts.snapshot.clone(), facts.solution, id);
-        &whole
+        fleet = Trial::new(facts.snapshot.clone(), facts.solution, id);
+        &fleet
     };
     let quoting = Quoting {
         search: &search,
@@ -136,8 +148,8 @@ fn analyse(
 
 /// Where changes are tried: the fleet as decided, without other services that have no place, and of
 /// a large fleet only the service and those tied to it.
-fn search(facts: &Facts<'_>, settled: &Snapshot, id: &ServiceId) -> Trial {
-    let mut base = if size(settled) > WHOLE_TRIES {
+fn search(facts: &Facts<'_>, settled: &Snapshot, id: &ServiceId, whole: Whole) -> Trial {
+    let mut base = if size(settled) > whole.tries {
         basis::only(settled, &basis::tied(settled, id))
     } else {
         settled.clone()

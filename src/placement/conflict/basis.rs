@@ -1,5 +1,5 @@
 //! Where to try changes: on the whole fleet, or, where that is too large, on the service and those
-//! tied to it by latency, with everything else fixed where it was decided to be.
+//! tied to it by latency, with everything else fixed to the cluster it was decided to be on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,9 @@ pub(super) fn tied(snapshot: &Snapshot, id: &ServiceId) -> BTreeSet<ServiceId> {
 }
 
 /// A snapshot of which only some services are free. All others are one service for each cluster
-/// and amount of room that they leave on a node, fixed to where they are.
+/// and amount of room that they leave on a node, fixed to that cluster. Which of them may share a
+/// node is no longer known, so a reduced fleet may cost less than the whole one; prices are
+/// differences between reduced fleets.
 pub(super) fn only(settled: &Snapshot, free: &BTreeSet<ServiceId>) -> Snapshot {
     let mut reduced = settled.clone();
     reduced.policies = settled.policies.iter().flat_map(split).collect();

@@ -1,7 +1,7 @@
 //! A change of what must hold, and what it does to a snapshot.
 
 use crate::scheduler::model::{
-    NodeClass, Offer, Policy, Pool, Service, ServiceId, Snapshot, Topology,
+    ClusterPolicy, NodeClass, Offer, Policy, Pool, Service, ServiceId, Snapshot, Topology,
 };
 use crate::scheduler::reason::Constraint;
 use crate::scheduler::units::{Micros, Resources};
@@ -49,6 +49,16 @@ pub(crate) enum Change {
         policy: String,
         from: u32,
         to: Option<u32>,
+    },
+    FewestNodes {
+        policy: String,
+        from: u32,
+        to: u32,
+    },
+    ControlPlane {
+        policy: String,
+        from: u32,
+        to: u32,
     },
     MinRegions {
         policies: Vec<String>,
@@ -103,7 +113,8 @@ impl Change {
                 Cap::Memory => Constraint::MaxMemory,
                 Cap::Budget => Constraint::Budget,
             },
-            Change::ClusterSize { .. } => Constraint::ClusterSize,
+            Change::ClusterSize { .. } | Change::FewestNodes { .. } => Constraint::ClusterSize,
+            Change::ControlPlane { .. } => Constraint::ControlPlane,
             Change::MinRegions { .. } => Constraint::MinRegions,
             Change::MaxSkew { .. } => Constraint::SpreadConstraint,
             Change::Region(_) => Constraint::RequiredRegions,
@@ -123,7 +134,13 @@ impl Change {
                 lift(pool, *cap, *to);
             }),
             Change::ClusterSize { policy, to, .. } => {
-                resize(snapshot, policy, *to);
+                rule(snapshot, policy, |rules| rules.max_nodes = *to);
+            }
+            Change::FewestNodes { policy, to, .. } => {
+                rule(snapshot, policy, |rules| rules.min_nodes = *to);
+            }
+            Change::ControlPlane { policy, to, .. } => {
+                rule(snapshot, policy, |rules| rules.control_plane.replicas = *to);
             }
             Change::MinRegions { policies, to, .. } => of_policies(snapshot, policies, |policy| {
                 policy.min_regions = policy.min_regions.map(|n| n.min(*to));
@@ -184,13 +201,12 @@ fn lift(pool: &mut Pool, cap: Cap, to: Option<i64>) {
     }
 }
 
-fn resize(snapshot: &mut Snapshot, policy: &str, to: Option<u32>) {
+fn rule(snapshot: &mut Snapshot, policy: &str, change: impl Fn(&mut ClusterPolicy)) {
     let policies = snapshot.policies.iter_mut();
-    for policy in policies.filter(|p| p.name == policy) {
-        if let Some(rules) = &mut policy.cluster_policy {
-            rules.max_nodes = to;
-        }
-    }
+    policies
+        .filter(|p| p.name == policy)
+        .filter_map(|p| p.cluster_policy.as_mut())
+        .for_each(change);
 }
 
 fn loosen(policy: &mut Policy, topology: Topology, to: Option<u32>) {

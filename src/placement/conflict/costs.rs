@@ -8,7 +8,7 @@ use super::filter::{Held, minimal};
 use super::member::{About, Member, members};
 use super::oracle::{Goal, Oracle};
 use super::trial::{Effort, Trial, size};
-use super::{MOST_SOLVES, MOST_WORK, WHOLE_TRIES};
+use super::{MOST_SOLVES, MOST_WORK, WHOLE};
 use crate::placement::facts::Facts;
 use crate::scheduler::explain;
 use crate::scheduler::model::{ServiceId, Snapshot};
@@ -22,8 +22,11 @@ use crate::scheduler::units::Micros;
 pub struct Costs {
     /// Constraints without which the fleet costs less, the dearest first.
     pub binding: Vec<ConstraintCost>,
-    /// Constraints without which nothing is cheaper.
-    pub slack: Vec<String>,
+    /// Constraints without which nothing is cheaper; their price is 0.
+    pub slack: Vec<ConstraintCost>,
+    /// What the fleet costs more (or less) per hour, in micro-dollars, when the service and those
+    /// tied to it are placed anew with all constraints: the other amounts count from there.
+    pub anew: Micros,
     /// What the fleet costs less per hour, in micro-dollars, without any of them.
     pub together: Micros,
     /// A minimal set of constraints that keeps the service from costing less: with all of these
@@ -31,7 +34,7 @@ pub struct Costs {
     pub conflict: Vec<String>,
     /// Whether everything was tried.
     pub complete: bool,
-    /// Whether services other than those that latency limits tie to this one were held where they are.
+    /// Whether services other than those that latency limits tie to this one were left on their clusters.
     pub others_fixed: bool,
 }
 
@@ -56,14 +59,15 @@ pub fn costs(snapshot: &Snapshot, solution: &Solution, id: &ServiceId) -> Option
     if !placed || replicas == 0 {
         return None;
     }
-    let trial = anew(&facts, id);
+    let (trial, anew) = anew(&facts, id)?;
     let members = members(&facts, id, &reasons(snapshot, solution, id), About::Price);
     let mut effort = Effort {
         solves: MOST_SOLVES,
         work: MOST_WORK,
     };
     let mut found = Costs {
-        others_fixed: size(snapshot) > WHOLE_TRIES,
+        others_fixed: size(snapshot) > WHOLE.tries,
+        anew,
         ..Costs::default()
     };
     let separately = one_by_one(&trial, &members, &mut found, &mut effort);
@@ -72,18 +76,23 @@ pub fn costs(snapshot: &Snapshot, solution: &Solution, id: &ServiceId) -> Option
     Some(found)
 }
 
-/// The fleet as decided, with the service and those tied to it taken off.
-fn anew(facts: &Facts<'_>, id: &ServiceId) -> Trial {
+/// The fleet as decided, with the service and those tied to it taken off, and what placing them
+/// anew adds to the cost per hour; none if the search then finds no place for one of them.
+fn anew(facts: &Facts<'_>, id: &ServiceId) -> Option<(Trial, Micros)> {
     let settled = basis::settled(facts);
     let tied = basis::tied(&settled, id);
-    let mut base = if size(&settled) > WHOLE_TRIES {
+    let mut base = if size(&settled) > WHOLE.tries {
         basis::only(&settled, &tied)
     } else {
         settled
     };
+    let before = solve(&base);
     basis::taken_off(&mut base, &tied);
     let solution = solve(&base);
-    Trial::new(base, &solution, id)
+    let lost = Trial::new(base.clone(), &before, id);
+    let placed = lost.places(&solution);
+    let added = solution.hourly.saturating_sub(before.hourly);
+    placed.then(|| (Trial::new(base, &solution, id), added))
 }
 
 /// Why pools hold none of its replicas.
@@ -110,16 +119,16 @@ fn one_by_one(
     for member in members {
         let tried = trial.placing(&member.lift, effort)?;
         let without = tried.map_or(trial.hourly, |tried| tried.solution.hourly);
-        let hourly = trial.hourly.saturating_sub(without);
-        if hourly > 0 {
-            found.binding.push(ConstraintCost {
-                constraint: member.constraint.name().to_owned(),
-                text: member.text.clone(),
-                hourly,
-            });
-        } else {
-            found.slack.push(member.text.clone());
-        }
+        let hourly = trial.hourly.saturating_sub(without).max(0);
+        let list = match hourly {
+            0 => &mut found.slack,
+            _ => &mut found.binding,
+        };
+        list.push(ConstraintCost {
+            constraint: member.constraint.name().to_owned(),
+            text: member.text.clone(),
+            hourly,
+        });
     }
     found
         .binding

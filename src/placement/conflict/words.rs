@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::change::{Cap, Change, Larger};
 use crate::placement::facts::{amount, cores, gib};
+use crate::placement::text::listed;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,8 +27,15 @@ impl fmt::Display for Change {
                 let to = to.map_or("unlimited".to_owned(), |n| n.to_string());
                 write!(f, "{policy}: clusterPolicy.maxNodes {from} → {to}")
             }
+            Change::FewestNodes { policy, from, to } => {
+                write!(f, "{policy}: clusterPolicy.minNodes {from} → {to}")
+            }
+            Change::ControlPlane { policy, from, to } => write!(
+                f,
+                "{policy}: clusterPolicy.controlPlane.replicas {from} → {to}"
+            ),
             Change::MinRegions { policies, from, to } => {
-                write!(f, "{}: minRegions {from} → {to}", policies.join(" and "))
+                write!(f, "{}: minRegions {from} → {to}", listed(policies))
             }
             Change::MaxSkew {
                 policies,
@@ -35,7 +43,7 @@ impl fmt::Display for Change {
                 from,
                 to,
             } => {
-                let owners = policies.join(" and ");
+                let owners = listed(policies);
                 match to {
                     Some(to) => write!(f, "{owners}: maxSkew over {topology} {from} → {to}"),
                     None => write!(f, "{owners}: drop maxSkew {from} over {topology}"),
@@ -50,7 +58,7 @@ impl fmt::Display for Change {
                 write!(f, "{}: drop compliance {label}", owners(*own, policies))
             }
             Change::Label { label, pools } => {
-                write!(f, "{}: add compliance {label}", pools.join(" and "))
+                write!(f, "{}: add compliance {label}", listed(pools))
             }
             Change::Selector { key } => write!(f, "pool selector: drop {key}"),
             Change::Latency {
@@ -70,22 +78,44 @@ impl fmt::Display for Change {
             Change::Unpin { cluster } => write!(f, "pin: lift it from cluster {cluster}"),
             Change::Reopen { pool, why } => write!(f, "{pool}: open it again ({why})"),
             Change::Machine(larger) => {
-                let machines: Vec<String> = larger.iter().map(machine).collect();
-                f.write_str(&machines.join("; "))
+                let machines: Vec<String> = alike(larger).iter().map(|m| machine(m)).collect();
+                f.write_str(&machines.join(" + "))
             }
         }
     }
 }
 
-fn machine(larger: &Larger) -> String {
+/// Machines of the same size.
+fn alike(larger: &[Larger]) -> Vec<Vec<&Larger>> {
+    let mut found: Vec<Vec<&Larger>> = Vec::new();
+    for one in larger {
+        let class = one.class();
+        match found.iter_mut().find(|same| same[0].class() == class) {
+            Some(same) => same.push(one),
+            None => found.push(vec![one]),
+        }
+    }
+    found
+}
+
+fn machine(same: &[&Larger]) -> String {
+    let Some(first) = same.first() else {
+        return String::new();
+    };
+    let pools: Vec<&str> = same.iter().map(|one| one.pool.as_str()).collect();
+    let mut prices: Vec<String> = same
+        .iter()
+        .map(|one| format!("{}/h", amount(one.hourly)))
+        .collect();
+    prices.dedup();
     format!(
-        "{}: offer a node class of {} cores / {} Gi ({} × {} in size and price, {}/h)",
-        larger.pool,
-        cores(larger.capacity.milli_cores),
-        gib(larger.capacity.mib),
-        larger.times,
-        larger.base,
-        amount(larger.hourly)
+        "{}: offer a node class of {} cores / {} Gi ({} × {} in size and price, {})",
+        listed(&pools),
+        cores(first.capacity.milli_cores),
+        gib(first.capacity.mib),
+        first.times,
+        first.base,
+        listed(&prices)
     )
 }
 
@@ -95,7 +125,7 @@ pub(super) fn owners(own: bool, policies: &[String]) -> String {
     if own {
         owners.insert(0, "the service");
     }
-    owners.join(" and ")
+    listed(&owners)
 }
 
 /// The field of a pool that holds a limit.

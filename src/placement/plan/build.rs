@@ -298,7 +298,7 @@ fn ways_out(found: &Analysis) -> Vec<Relaxation> {
             constraint: changes
                 .first()
                 .map_or(String::new(), |c| c.constraint.clone()),
-            change: words.join(", and "),
+            change: words.join(" + "),
             nodes_delta: way.nodes,
             hourly_cost_delta: amount(way.hourly),
             monthly_cost_delta: decimal(monthly(way.hourly)),

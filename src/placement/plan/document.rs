@@ -273,7 +273,7 @@ pub struct Relaxation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_places: Vec<String>,
     /// Whether the price is that of a fleet, too large to be solved again as a whole, in which
-    /// everything else stays where it is.
+    /// everything else stays on its cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub others_fixed: bool,
 }

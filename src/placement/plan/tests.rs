@@ -142,7 +142,9 @@ fn what_has_no_place_is_told_with_all_its_reasons() {
     assert_eq!(found.service, "huge");
     assert_eq!(found.reasons.len(), 3);
     assert!(found.reasons[0].message.contains("fits no node class"));
-    assert_eq!(found.conflicts, [""; 0]);
+    assert_eq!(found.conflicts, ["fit"]);
+    assert!(found.conflicts_complete);
+    assert_eq!(found.relaxations[0].constraint, "fit");
     assert_eq!(plan.decisions[1].verdict, "Unschedulable");
 }
 

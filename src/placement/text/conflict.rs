@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::writing::{counted, listed, signed};
-use crate::placement::conflict::costs::Costs;
+use crate::placement::conflict::costs::{ConstraintCost, Costs};
 use crate::placement::facts::{amount, monthly};
 use crate::placement::plan::{ConflictSet, Relaxation, Unschedulable};
 use crate::scheduler::units::{Micros, decimal};
@@ -68,7 +68,7 @@ pub fn way_out(way: &Relaxation) -> String {
         signed(&way.monthly_cost_delta)
     );
     if way.others_fixed {
-        text.push_str(", everything else where it is");
+        text.push_str(", everything else on its cluster");
     }
     if !way.also_places.is_empty() {
         let _ = write!(text, "; also places {}", listed(&way.also_places));
@@ -76,22 +76,18 @@ pub fn way_out(way: &Relaxation) -> String {
     text
 }
 
+/// What is said where constraints have no price.
+pub const NO_COSTS: &str =
+    "\nWhat its constraints cost\n  Only what is placed, and would be placed anew, has costs\n";
+
 /// What the constraints of a placed service cost, for `lattice explain service --costs`.
 pub fn explain_costs(costs: &Costs) -> String {
     let mut text =
         String::from("\nWhat its constraints cost: each lifted alone, and placed anew\n");
-    if costs.binding.is_empty() {
-        text.push_str("  Nothing is cheaper without any one of them\n");
-    }
     for cost in &costs.binding {
         let _ = writeln!(text, "  {}  {}", price(cost.hourly), cost.text);
     }
-    if !costs.slack.is_empty() {
-        text.push_str("  no cheaper without:\n");
-    }
-    for slack in &costs.slack {
-        let _ = writeln!(text, "    {slack}");
-    }
+    slack(&mut text, costs);
     if costs.together > 0 {
         let _ = writeln!(
             text,
@@ -100,28 +96,48 @@ pub fn explain_costs(costs: &Costs) -> String {
         );
     }
     if !costs.conflict.is_empty() {
-        let n = counted(costs.conflict.len() as u64, "constraint");
-        let _ = writeln!(
-            text,
-            "  {n} alone keep{} it as dear as it is{}:",
-            if costs.conflict.len() == 1 { "s" } else { "" },
-            if costs.conflict.len() == 1 {
-                ""
-            } else {
-                "; without any one of them it is cheaper"
-            },
-        );
+        let rule = match costs.conflict.len() {
+            1 => "1 constraint alone keeps it as dear as it is:".to_owned(),
+            n => format!(
+                "{n} constraints together keep it as dear as it is; without any one of them it is cheaper:"
+            ),
+        };
+        let _ = writeln!(text, "  {rule}");
         for member in &costs.conflict {
             let _ = writeln!(text, "    {member}");
         }
     }
+    if costs.anew != 0 {
+        let _ = writeln!(
+            text,
+            "  Counted from where it would be placed anew with all of them, at {}/h",
+            signed(&amount(costs.anew))
+        );
+    }
     if costs.others_fixed {
-        text.push_str("  Everything not tied to it by latency was held where it is\n");
+        text.push_str("  Everything not tied to it by latency was left on its cluster\n");
     }
     if !costs.complete {
         text.push_str("  Not all was tried: that would take too long\n");
     }
     text
+}
+
+/// Constraints that cost nothing; of pools' limits, which are many, only how many.
+fn slack(text: &mut String, costs: &Costs) {
+    let limits = ["maxNodes", "maxCores", "maxMemory", "budget"];
+    let is_limit = |cost: &&ConstraintCost| limits.contains(&cost.constraint.as_str());
+    let (many, few): (Vec<_>, Vec<_>) = costs.slack.iter().partition(is_limit);
+    if !costs.slack.is_empty() {
+        text.push_str("  Nothing is cheaper without:\n");
+    }
+    for cost in few {
+        let _ = writeln!(text, "    {}", cost.text);
+    }
+    if !many.is_empty() {
+        let limits = counted(many.len() as u64, "limit");
+        let _ = writeln!(text, "    {limits} of pools, each alone");
+    }
 }
 
 fn price(hourly: Micros) -> String {

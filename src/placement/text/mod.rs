@@ -8,11 +8,12 @@ mod service;
 mod writing;
 
 pub use self::cluster::explain_cluster;
-pub use self::conflict::{conflict_lines, explain_costs, way_out};
+pub use self::conflict::{NO_COSTS, conflict_lines, explain_costs, way_out};
 pub use self::pool::explain_pool;
 pub(crate) use self::reason::{constraints, rejected};
 pub(crate) use self::reason::{reason, wait};
 pub use self::service::explain_service;
+pub(crate) use self::writing::listed;
 
 /// Why there is nothing to explain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,11 +3,14 @@
 use serde_json::json;
 
 use super::*;
+use crate::placement::conflict::costs::{ConstraintCost, Costs};
 use crate::placement::fixtures::{
     at, carried_out, gateway, namespaced, object, plain, seed, solved,
 };
 use crate::placement::inputs::Inputs;
-use crate::placement::plan::{Options, Plan, build};
+use crate::placement::plan::{
+    ConflictSet, Options, Plan, PlanConstraint, Relaxation, Unschedulable, build,
+};
 
 fn planned(inputs: &Inputs) -> Plan {
     let (built, solution) = solved(inputs);
@@ -67,8 +70,143 @@ fn a_service_without_a_place_is_told_its_ways_out() {
     assert!(text.contains("What would give it a place\n  "), "{text}");
     assert!(text.contains("requiredRegions: drop ap-south: +"), "{text}");
     let text = explain_service(&plan, "huge", None).unwrap();
-    assert!(text.contains("No single change that was tried"), "{text}");
+    let conflict = "What conflicts\n  Without this it has a place:\n    node classes: a replica of 64 cores / 512 Gi, large leaves 8 cores / 32 Gi\n";
+    assert!(text.contains(conflict), "{text}");
     assert!(reason_of(&inputs, "huge").starts_with("No place: ap-south: A replica of 64 cores"));
+}
+
+#[test]
+fn where_nothing_helps_that_is_said() {
+    let mut inputs = seed();
+    inputs.pools.clear();
+    let text = explain_service(&planned(&inputs), "api-gateway", None).unwrap();
+    assert!(!text.contains("What conflicts"), "{text}");
+    assert!(
+        text.ends_with("What would give it a place\n  No change that was tried\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn conflicts_are_told_by_how_many_and_whether_these_are_all() {
+    let member = |message: &str| PlanConstraint {
+        constraint: "fit".into(),
+        message: message.into(),
+    };
+    let set = |messages: &[&str]| ConflictSet {
+        members: messages.iter().map(|m| member(m)).collect(),
+    };
+    let (one, two) = (set(&["a"]), set(&["b", "c"]));
+    for (sets, complete, expected) in [
+        (
+            vec![one.clone()],
+            true,
+            "Without this it has a place:\n    a\n",
+        ),
+        (
+            vec![two.clone()],
+            true,
+            "without any one of them it has a place:\n    b\n    c\n",
+        ),
+        (
+            vec![two.clone()],
+            false,
+            "there may be more that cannot:\n    b\n    c\n",
+        ),
+        (
+            vec![one.clone(), two.clone()],
+            true,
+            "then it has a place:\n    a\n    b + c\n",
+        ),
+        (
+            vec![one, two],
+            false,
+            "there may be more that have to:\n    a\n    b + c\n",
+        ),
+    ] {
+        let found = Unschedulable {
+            service: "web".into(),
+            namespace: "shop".into(),
+            reasons: Vec::new(),
+            conflicts: Vec::new(),
+            conflict_sets: sets,
+            conflicts_complete: complete,
+            relaxations: Vec::new(),
+        };
+        let mut text = String::new();
+        super::conflict::conflicts(&mut text, &found);
+        assert!(text.ends_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_way_out_tells_what_comes_with_it() {
+    let way = Relaxation {
+        constraint: "maxNodes".into(),
+        change: "us-east: maxNodes 2 → 4".into(),
+        changes: Vec::new(),
+        nodes_delta: 2,
+        hourly_cost_delta: "0.384".into(),
+        monthly_cost_delta: "276.48".into(),
+        also_places: vec!["shop/a".into(), "shop/b".into()],
+        others_fixed: true,
+    };
+    assert_eq!(
+        way_out(&way),
+        "us-east: maxNodes 2 → 4: +2 nodes, +0.384/h, +276.48/month, everything else on its cluster; \
+         also places shop/a and shop/b"
+    );
+}
+
+#[test]
+fn costs_are_told_with_what_they_rest_on() {
+    let cost = |constraint: &str, text: &str, hourly| ConstraintCost {
+        constraint: constraint.into(),
+        text: text.into(),
+        hourly,
+    };
+    let costs = Costs {
+        binding: vec![cost("minRegions", "minRegions: 2 (p)", 100_000)],
+        slack: vec![
+            cost("compliance", "compliance: gdpr (p)", 0),
+            cost("maxNodes", "a: maxNodes 3", 0),
+            cost("budget", "a: maxMonthlyCost 3", 0),
+        ],
+        anew: -5_000,
+        together: 250_000,
+        conflict: vec!["minRegions: 2 (p)".into()],
+        complete: false,
+        others_fixed: true,
+    };
+    assert_eq!(
+        explain_costs(&costs),
+        "
+What its constraints cost: each lifted alone, and placed anew
+  0.1/h, 72/month  minRegions: 2 (p)
+  Nothing is cheaper without:
+    compliance: gdpr (p)
+    2 limits of pools, each alone
+
+What keeps it from costing less
+  Without any constraint: 0.25/h, 180/month less
+  1 constraint alone keeps it as dear as it is:
+    minRegions: 2 (p)
+  Counted from where it would be placed anew with all of them, at -0.005/h
+  Everything not tied to it by latency was left on its cluster
+  Not all was tried: that would take too long
+"
+    );
+    let none = explain_costs(&Costs {
+        complete: true,
+        conflict: vec!["a".into(), "b".into()],
+        ..Costs::default()
+    });
+    assert!(
+        none.contains(
+            "2 constraints together keep it as dear as it is; without any one of them it is cheaper"
+        ),
+        "{none}"
+    );
 }
 
 #[test]

@@ -16,6 +16,8 @@ const MOST_DISTANCES: usize = 3;
 const MOST_SKEW: u32 = 3;
 /// Numbers of replicas below the wanted one that are tried one by one.
 const MOST_FEWER: u32 = 8;
+/// Steps of other numbers.
+const MOST_STEPS: usize = 4;
 
 /// Regions, labels, selectors, distances and pins.
 pub(super) fn of_service(
@@ -144,7 +146,7 @@ pub(super) fn of_policies(policies: &[&Policy]) -> Vec<Member> {
     let topologies: BTreeSet<Topology> = rules.map(|rule| rule.topology).collect();
     found.extend(topologies.into_iter().filter_map(|t| skew(policies, t)));
     let governing = policies.iter().find(|p| p.cluster_policy.is_some());
-    found.extend(governing.and_then(|policy| cluster_size(policy)));
+    found.extend(governing.into_iter().flat_map(|policy| clusters(policy)));
     found
 }
 
@@ -160,7 +162,7 @@ fn min_regions(policies: &[&Policy]) -> Option<Member> {
         to,
     };
     let text = format!("minRegions: {from} ({})", owners(false, &asking(from - 1)));
-    let steps = (2..from).rev().map(to);
+    let steps = (2..from).rev().take(MOST_STEPS).map(to);
     let member = Member::new(to(1), text).needing(Needs::AtLeast(from));
     (from > 1).then(|| member.steps(steps))
 }
@@ -189,15 +191,36 @@ fn skew(policies: &[&Policy], topology: Topology) -> Option<Member> {
     Some(Member::new(to(None), text).steps(steps))
 }
 
-fn cluster_size(policy: &Policy) -> Option<Member> {
-    let from = policy.cluster_policy.as_ref()?.max_nodes?;
-    let change = Change::ClusterSize {
-        policy: policy.name.clone(),
-        from,
-        to: None,
+fn clusters(policy: &Policy) -> Vec<Member> {
+    let Some(rules) = &policy.cluster_policy else {
+        return Vec::new();
     };
-    let text = format!("clusterPolicy: maxNodes {from} ({})", policy.name);
-    Some(Member::new(change, text))
+    let name = &policy.name;
+    let most = rules.max_nodes.map(|from| {
+        let change = Change::ClusterSize {
+            policy: name.clone(),
+            from,
+            to: None,
+        };
+        Member::new(change, format!("clusterPolicy: maxNodes {from} ({name})"))
+    });
+    let from = rules.min_nodes;
+    let to = |to: u32| Change::FewestNodes {
+        policy: name.clone(),
+        from,
+        to,
+    };
+    let fewest = Member::new(to(0), format!("clusterPolicy: minNodes {from} ({name})"));
+    let fewest = (from > 0).then(|| fewest.steps((1..from).rev().take(MOST_STEPS).map(to)));
+    let from = rules.control_plane.replicas;
+    let to = |to: u32| Change::ControlPlane {
+        policy: name.clone(),
+        from,
+        to,
+    };
+    let text = format!("clusterPolicy: controlPlane of {from} ({name})");
+    let control = (from > 0).then(|| Member::new(to(0), text).steps((1..2.min(from)).map(to)));
+    [most, fewest, control].into_iter().flatten().collect()
 }
 
 /// The size of the machines, where some pools have none that is large enough.
