@@ -219,7 +219,7 @@ fn random_fleets_have_conflicts_to_be_found() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 16,
+        cases: 8,
         failure_persistence: None,
         // The same cases every time; PROPTEST_RNG_SEED and PROPTEST_CASES try others.
         rng_seed: RngSeed::Fixed(20_261_121),
