@@ -172,6 +172,13 @@ fn the_solver_depends_on_nothing_but_its_snapshot() {
     ] {
         expect("src/scheduler/a.rs", source, &[(1, what)]);
     }
+    expect(
+        "src/scheduler/bound/a.rs",
+        "fn f(x: f64) -> f64 { x * 0.5 }",
+        &[],
+    );
+    let logarithm = "fn f(x: f64) -> f64 { x.ln() }";
+    expect("src/scheduler/bound/a.rs", logarithm, &[(1, "ln")]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// Replica-and-pool pairs up to which pools are compared by what they really add to the bill.
-const MARGINAL_LIMIT: usize = 60_000;
+const MARGINAL_LIMIT: usize = 6_000;
 /// Services without a place from which on they are placed all at once in a large fleet.
 const BULK: usize = 64;
 /// Rounds in which services that later placements disturbed are placed anew.
@@ -25,13 +25,6 @@ pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> Vec<Search> {
     let small = compares_really(problem);
     let bulk = missing >= if small { 2 } else { BULK };
     let mut ways = Vec::new();
-    if bulk {
-        ways.push(Search {
-            pricing: Pricing::Share,
-            opening: Opening::Efficient,
-            bulk: true,
-        });
-    }
     for pricing in [Pricing::Marginal, Pricing::Share] {
         for opening in [Opening::Cheapest, Opening::Efficient] {
             if small || (pricing == Pricing::Share && !bulk) {
@@ -42,6 +35,13 @@ pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> Vec<Search> {
                 });
             }
         }
+    }
+    if bulk {
+        ways.push(Search {
+            pricing: Pricing::Share,
+            opening: Opening::Efficient,
+            bulk: true,
+        });
     }
     ways
 }

@@ -2,8 +2,8 @@
 
 use super::paths::{Named, named};
 use super::table::{
-    Ban, EMPTY_NAMES, FOLDERS, Folder, LONG_LINES, MOST_LINES, TESTED_FOLDER, UNFINISHED, WORLD,
-    World,
+    Ban, EMPTY_NAMES, FLOATING, FOLDERS, Folder, LONG_LINES, MOST_LINES, TESTED_FOLDER, UNFINISHED,
+    WORLD, World,
 };
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,7 +214,7 @@ fn imports(
     };
     let module = mount.map_or(by_path.clone(), |mount| mount.module.clone());
     let in_test = mount.is_some_and(|mount| mount.in_test);
-    if folder.name == "scheduler" && !in_test {
+    if folder.name == "scheduler" && !in_test && !may_float(file) {
         floats(file, folder, tokens.clone(), found);
     }
     let all = named(tokens, &module, in_test);
@@ -266,9 +266,18 @@ fn forbidden(file: &str, folder: &Folder, named: &Named) -> Option<String> {
         Resolved::Other(path) => {
             let world: &[Ban] = if may_touch(file, folder) { &[] } else { WORLD };
             let mut bans = world.iter().chain(folder.bans);
-            bans.any(|ban| hits(ban, &path, named)).then_some(written)
+            bans.any(|ban| hits(ban, &path, named) && !(is_float(ban) && may_float(file)))
+                .then_some(written)
         }
     }
+}
+
+fn may_float(file: &str) -> bool {
+    FLOATING.iter().any(|floating| file.starts_with(floating))
+}
+
+fn is_float(ban: &Ban) -> bool {
+    matches!(ban, Ban::Name("f32" | "f64"))
 }
 
 fn may_touch(file: &str, folder: &Folder) -> bool {

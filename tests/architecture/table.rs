@@ -82,6 +82,25 @@ const SOLVER: &[Ban] = &[
     Name("RandomState"),
     Name("f32"),
     Name("f64"),
+    // Every machine agrees on sums, products, quotients and square roots, and on nothing beyond.
+    Name("exp"),
+    Name("ln"),
+    Name("log2"),
+    Name("log10"),
+    Name("mul_add"),
+    Name("powf"),
+    Name("powi"),
+    Name("sin"),
+    Name("cos"),
+    Name("tan"),
+    Name("tanh"),
+];
+
+/// Where floating point may guide the search. What comes of it is counted in integers elsewhere.
+pub const FLOATING: [&str; 3] = [
+    "src/scheduler/bound/",
+    "src/scheduler/bulk/",
+    "src/scheduler/packing/",
 ];
 
 /// Names that say nothing of what is inside.

@@ -10,11 +10,13 @@ use crate::scheduler::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of what a pool is expected to sell that it is given before it gets dearer.
-const TARGET: f64 = 0.98;
+const TARGET: f64 = 0.96;
 /// How much dearer a pool gets up to its target.
 const SLOPE: f64 = 0.1;
-/// How much dearer it gets per target beyond it: where one of its limits is scarce, and elsewhere.
-const WALL: (f64, f64) = (4.0, 0.2);
+/// How much dearer it gets per target beyond it, where one of its limits is scarce.
+const WALL: f64 = 1.0;
+/// How much dearer a resource gets that is given out faster than the other.
+const UNEVEN: f64 = 0.5;
 /// What a pool is dearer that is expected to sell hardly anything.
 const CLOSED: f64 = 0.15;
 /// What a replica that fills a node alone is dearer: little fits beside it.
@@ -222,7 +224,7 @@ impl<'a> Allotment<'a> {
         let target = self.targets[self.guide.rows.of[pool]];
         let cpu = target[0] * PORTION / (size.milli_cores.max(1) as f64);
         let mem = target[1] * PORTION / (size.mib.max(1) as f64);
-        (cpu.min(mem) as u32).max(10)
+        (cpu.min(mem) as u32).max(1)
     }
 
     fn give(
@@ -260,24 +262,31 @@ impl<'a> Allotment<'a> {
         }
     }
 
+    /// What a row asks now. A resource that it is given too much of gets dearer by a share of what the whole
+    /// is worth: its own price may be next to nothing while there is enough of it.
     fn reprice(&mut self, row: usize) {
         let price = self.guide.prices.rows[row];
         let (target, given) = (self.targets[row], self.given[row]);
-        let factor = |i: usize| {
-            if target[0] <= 0.0 || target[1] <= 0.0 {
-                let limit = self.guide.supplies[row].limits.0[1 + i].min(1e12);
-                return 1.0 + CLOSED + 2.0 * given[i] / limit;
-            }
-            let fill = given[i] / target[i];
-            let scarce = self.guide.prices.worth[row]
-                .iter()
-                .any(|worth| *worth > 0.0);
-            let wall = if scarce { WALL.0 } else { WALL.1 };
-            1.0 + SLOPE * fill + wall * (fill - 1.0).max(0.0)
+        if target[0] <= 0.0 || target[1] <= 0.0 {
+            let limits = &self.guide.supplies[row].limits.0;
+            let factor = |i: usize| 1.0 + CLOSED + 2.0 * given[i] / limits[1 + i].min(1e12);
+            self.prices[row] = asked(price.cpu * factor(0), price.mem * factor(1));
+            return;
+        }
+        let scarce = self.guide.prices.worth[row]
+            .iter()
+            .any(|worth| *worth > 0.0);
+        let wall = if scarce { WALL } else { 0.0 };
+        let fill = [given[0] / target[0], given[1] / target[1]];
+        let whole = price.of(target[0], target[1]);
+        let dearer = |i: usize| {
+            let over = (fill[i] - 1.0).max(0.0);
+            let uneven = (fill[i] - fill[1 - i].max(1.0)).max(0.0);
+            whole / target[i] * (wall * over + UNEVEN * uneven)
         };
-        self.prices[row] = (
-            (price.cpu * factor(0)) as f32 + 1e-6,
-            (price.mem * factor(1)) as f32 + 1e-7,
+        self.prices[row] = asked(
+            price.cpu * (1.0 + SLOPE * fill[0]) + dearer(0),
+            price.mem * (1.0 + SLOPE * fill[1]) + dearer(1),
         );
     }
 
@@ -323,6 +332,11 @@ impl<'a> Allotment<'a> {
             }
         }
     }
+}
+
+/// Never nothing at all, so that the smaller replica is the cheaper one.
+fn asked(cpu: f64, mem: f64) -> (f32, f32) {
+    (cpu as f32 + 1e-6, mem as f32 + 1e-7)
 }
 
 /// What a row is expected to sell. Rows that would hardly sell half a node are closed.

@@ -56,7 +56,7 @@ pub(crate) fn fleet(
 
 /// The mix rounded down, for a demand that may be larger than the one it was made for.
 fn base(fluid: &Fluid, want: (f64, f64)) -> Vec<(usize, usize)> {
-    let scale = (fluid.cpu * want.0 + fluid.mem * want.1) / fluid.cost.max(1e-9);
+    let scale = (want.0 + want.1) / (fluid.need.0 + fluid.need.1).max(1e-9);
     fluid
         .mix
         .iter()
@@ -72,7 +72,7 @@ fn cover(
     want: (f64, f64),
     limits: &Limits,
 ) -> Option<Vec<usize>> {
-    let dearest = order.first().map_or(0.0, |&k| classes[k].price);
+    let dearest = order.first().map_or(0.0, |&k| fluid.price(&classes[k]));
     let value = |cpu: f64, mem: f64| fluid.cpu * cpu.max(0.0) + fluid.mem * mem.max(0.0);
     let mut open = vec![Partial {
         rating: value(want.0, want.1),
@@ -106,7 +106,7 @@ fn cover(
             for (at, &k) in order.iter().enumerate().skip(state.last) {
                 let class = &classes[k];
                 let (cpu, mem) = (state.cpu - class.cpu, state.mem - class.mem);
-                let cost = state.cost + class.price;
+                let cost = state.cost + fluid.price(class);
                 let mut added = state.added.clone();
                 added.push(k);
                 next.push(Partial {

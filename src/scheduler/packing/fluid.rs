@@ -2,7 +2,11 @@
 //! maximise a·cpu + b·mem over a, b ≥ 0 with a·cpuₖ + b·memₖ ≤ priceₖ for each class k,
 //! whose value is the least cost of classes (in any fraction) that hold the demand.
 
-use super::Class;
+use super::{Class, Limits};
+
+/// Doublings, and then halvings, in the search for what a limit is worth.
+const DOUBLINGS: usize = 24;
+const HALVINGS: usize = 16;
 
 /// The optimum of the programme and of its dual.
 #[derive(Clone, Debug)]
@@ -11,10 +15,102 @@ pub(crate) struct Fluid {
     pub cpu: f64,
     /// Micro-dollars per MiB and hour.
     pub mem: f64,
-    /// Micro-dollars per hour: no packing costs less.
+    /// Micro-dollars per hour: no packing that keeps the limits costs less.
     pub cost: f64,
-    /// Classes and how many of each, at most two.
+    /// Classes and how many of each.
     pub mix: Vec<(usize, f64)>,
+    /// What the mix has room for.
+    pub need: (f64, f64),
+    /// What one of each limit is worth; the prices above count it in.
+    pub charges: [f64; 4],
+}
+
+impl Fluid {
+    /// A node's price with what it takes of the limits.
+    pub fn price(&self, class: &Class) -> f64 {
+        let takes = class.takes.0.iter().zip(self.charges);
+        takes.fold(class.price, |sum, (takes, charge)| sum + takes * charge)
+    }
+}
+
+/// The optimum within limits. Where one is exceeded, each class is charged for what it takes of it until
+/// the optimum changes to one that keeps it; in between lies the one that just does.
+pub(crate) fn within(
+    classes: &[Class],
+    useful: &[usize],
+    need: (f64, f64),
+    limits: &Limits,
+) -> Option<Fluid> {
+    let free = solve(classes, useful, need)?;
+    let Some(limit) = exceeded(classes, &free, limits) else {
+        return Some(free);
+    };
+    let charged = |charge: f64| {
+        let classes: Vec<Class> = (classes.iter())
+            .map(|class| Class {
+                price: class.price + charge * class.takes.0[limit],
+                ..*class
+            })
+            .collect();
+        solve(&classes, useful, need)
+    };
+    let taken = |fluid: &Fluid| takes(classes, fluid, limit);
+    let most = limits.0[limit];
+    let (mut low, mut over) = (0.0, free);
+    let dearest = useful
+        .iter()
+        .fold(0.0f64, |most, &k| most.max(classes[k].price));
+    let least = useful.iter().fold(f64::INFINITY, |least, &k| {
+        least.min(classes[k].takes.0[limit])
+    });
+    let mut high = 0.001 * dearest / least.max(1.0);
+    let mut below = None;
+    for _ in 0..DOUBLINGS {
+        let fluid = charged(high)?;
+        if taken(&fluid) <= most {
+            below = Some(fluid);
+            break;
+        }
+        (low, over) = (high, fluid);
+        high *= 2.0;
+    }
+    let mut below = below?;
+    for _ in 0..HALVINGS {
+        let middle = (low + high) / 2.0;
+        let fluid = charged(middle)?;
+        if taken(&fluid) <= most {
+            (high, below) = (middle, fluid);
+        } else {
+            (low, over) = (middle, fluid);
+        }
+    }
+    let (more, less) = (taken(&over), taken(&below));
+    let share = ((most - less) / (more - less).max(1e-9)).clamp(0.0, 1.0);
+    let mut mix: Vec<(usize, f64)> = over.mix.iter().map(|&(k, n)| (k, n * share)).collect();
+    mix.extend(below.mix.iter().map(|&(k, n)| (k, n * (1.0 - share))));
+    let mut charges = [0.0; 4];
+    charges[limit] = high;
+    Some(Fluid {
+        charges,
+        cost: mix.iter().map(|&(k, n)| classes[k].price * n).sum(),
+        mix,
+        ..below
+    })
+}
+
+fn takes(classes: &[Class], fluid: &Fluid, limit: usize) -> f64 {
+    fluid
+        .mix
+        .iter()
+        .map(|&(k, n)| classes[k].takes.0[limit] * n)
+        .sum()
+}
+
+/// The limit that a mix exceeds the most, if any.
+fn exceeded(classes: &[Class], fluid: &Fluid, limits: &Limits) -> Option<usize> {
+    let over = |i: usize| takes(classes, fluid, i) / limits.0[i].max(1e-9);
+    let worst = (0..4).max_by(|&a, &b| over(a).total_cmp(&over(b)))?;
+    (over(worst) > 1.0).then_some(worst)
 }
 
 /// Solves by looking at every vertex; there are few classes. Nothing without classes or demand.
@@ -38,6 +134,8 @@ pub(crate) fn solve(classes: &[Class], useful: &[usize], need: (f64, f64)) -> Op
                 mem,
                 cost,
                 mix,
+                need,
+                charges: [0.0; 4],
             });
         }
     };

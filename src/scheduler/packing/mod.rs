@@ -115,7 +115,8 @@ fn packed<'a>(
     limits: &Limits,
 ) -> Option<Plan<'a>> {
     let need = demand(items, &all);
-    let fluid = fluid::solve(classes, useful, need)?;
+    let fluid = fluid::within(classes, useful, need, limits)
+        .or_else(|| fluid::solve(classes, useful, need))?;
     let task = Task {
         classes,
         items,
@@ -202,7 +203,7 @@ impl<'a> Task<'a, '_> {
         }
         let mut fleet = given.to_vec();
         if rest.0 > 0.0 || rest.1 > 0.0 {
-            let fluid = fluid::solve(self.classes, self.useful, rest)?;
+            let fluid = fluid::within(self.classes, self.useful, rest, &limits)?;
             fleet.extend(cover::fleet(
                 self.classes,
                 self.useful,
@@ -340,7 +341,7 @@ fn buy_for(
             .collect();
         let fitting = if holding.is_empty() { useful } else { &holding };
         let need = demand(items, &left);
-        let fleet = fluid::solve(classes, fitting, need)
+        let fleet = fluid::within(classes, fitting, need, &free)
             .and_then(|fluid| cover::fleet(classes, fitting, &fluid, need, &free));
         match fleet {
             Some(fleet) => fleet.into_iter().for_each(|class| floor.buy(class)),
