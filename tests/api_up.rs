@@ -244,6 +244,8 @@ fn the_pages_have_content(up: &Up) {
         "lattice_is_leader 1",
         "lattice_services{phase=\"Scheduled\"} 1",
         "lattice_hourly_cost ",
+        "lattice_lower_bound ",
+        "lattice_gap_ratio ",
         "lattice_pool_nodes{pool=\"us-east\"} ",
         "lattice_services_to_explain 0",
     ] {

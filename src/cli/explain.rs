@@ -184,10 +184,15 @@ impl Args {
 }
 
 fn plan_of_file(file: &Path) -> Result<Source, CliError> {
+    let plan = read_plan(file)?;
+    Ok(Source { plan, solved: None })
+}
+
+/// Reads a plan file.
+pub(super) fn read_plan(file: &Path) -> Result<Plan, CliError> {
     let text = fs::read_to_string(file).map_err(CliError::read(file))?;
-    let plan = document::read(&text).map_err(|source| CliError::Plan {
+    document::read(&text).map_err(|source| CliError::Plan {
         path: file.to_owned(),
         source,
-    })?;
-    Ok(Source { plan, solved: None })
+    })
 }

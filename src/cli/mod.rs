@@ -26,6 +26,8 @@ mod simulate;
 mod simulate_text;
 mod up;
 mod validate;
+mod verify;
+mod verify_text;
 mod version;
 
 use std::process::ExitCode;
@@ -67,6 +69,7 @@ enum Command {
     Plan(plan::Args),
     Simulate(simulate::Args),
     Explain(explain::Args),
+    Verify(verify::Args),
     Validate(validate::Args),
     Demo(demo::Args),
     Operator(operator::Args),
@@ -97,6 +100,7 @@ impl Command {
             Self::Plan(args) => args.run(out),
             Self::Simulate(args) => args.run(out),
             Self::Explain(args) => args.run(out),
+            Self::Verify(args) => args.run(out),
             Self::Validate(args) => args.run(out),
             Self::Demo(args) => args.run(out),
             Self::Operator(args) => args.run(out),

@@ -13,7 +13,7 @@ use super::plan_text;
 use crate::placement::diff;
 use crate::placement::plan::{self, Options, Plan, PlanError};
 use crate::placement::snapshot::{self, Built};
-use crate::scheduler::{self, solution::Solution};
+use crate::scheduler::{self, model::Cluster, solution::Solution};
 
 /// Read manifests, decide where everything runs, and show what that changes. Needs no cluster and writes
 /// nothing but what --out names.
@@ -138,17 +138,23 @@ pub(super) fn make(
         relaxations: true,
     };
     let mut plan = plan::build(&built.snapshot, &solution, &built.problems, options);
-    if let Some(is) = &is {
-        // Services that are no longer wanted are known only to what is.
-        let mut before = snapshot::build(&is.inputs);
-        is.carry_over(&mut before);
-        plan.changes = diff::changes(&built.snapshot, &before.snapshot.clusters, &solution);
-    }
+    let before = before(&built, is.as_ref());
+    plan.changes = diff::changes(&built.snapshot, &before, &solution);
     Ok(Made {
         built,
         solution,
         plan,
     })
+}
+
+/// The clusters that changes are told against. Services that are no longer wanted are known only to what is.
+pub(super) fn before(built: &Built, is: Option<&Live>) -> Vec<Cluster> {
+    let Some(is) = is else {
+        return built.snapshot.clusters.clone();
+    };
+    let mut before = snapshot::build(&is.inputs);
+    is.carry_over(&mut before);
+    before.snapshot.clusters
 }
 
 impl Made {

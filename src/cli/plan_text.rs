@@ -241,9 +241,29 @@ impl Text<'_> {
         );
         self.line(&format!("{size}: {cost}"));
         if let (Some(bound), Some(gap)) = (&summary.lower_bound, &summary.gap) {
-            self.line(&format!("No plan costs less than {bound}/h (gap {gap})"));
+            self.line(&near(bound, gap));
         }
     }
+}
+
+/// How near to the cheapest a plan is.
+fn near(bound: &str, gap: &str) -> String {
+    let least = format!("No plan that places these services costs less than {bound}/h");
+    match (bound, gap) {
+        ("0", _) => "How near this is to the cheapest plan is not proven".to_owned(),
+        (_, "0") => format!("{least}: this is the cheapest"),
+        (_, gap) => format!("{least}: at most {} could be saved", share(gap)),
+    }
+}
+
+/// A share of one as a percentage of two decimals, rounded up.
+pub(super) fn share(gap: &str) -> String {
+    let (whole, part) = gap.split_once('.').unwrap_or((gap, ""));
+    let Ok(millionths) = format!("{whole}{part:0<6}").parse::<u64>() else {
+        return gap.to_owned();
+    };
+    let hundredths = millionths.div_ceil(100);
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 fn made_of(cluster: &PlanCluster) -> String {

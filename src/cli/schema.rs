@@ -21,12 +21,15 @@ enum Document {
     Plan,
     /// `simulate.lattice.dev/v1`, printed by `lattice simulate`.
     Simulate,
+    /// `verify.lattice.dev/v1`, printed by `lattice verify`.
+    Verify,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let schema = match self.document {
             Document::Plan => plan::plan_schema(),
+            Document::Verify => plan::verify_schema(),
             Document::Simulate => whatif::simulation_schema(),
         };
         out.print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;

@@ -25,7 +25,7 @@ use crate::{
         inputs::Inputs,
         snapshot::{self, Built, Problem},
     },
-    scheduler::model::Origin,
+    scheduler::{model::Origin, units::PPM},
 };
 
 /// What is to be done besides writing statuses, and what it shows.
@@ -42,6 +42,8 @@ struct Figures {
     pools: Vec<PoolFigures>,
     hourly: f64,
     objective: f64,
+    lower_bound: f64,
+    gap: f64,
 }
 
 impl Acts {
@@ -52,6 +54,8 @@ impl Acts {
         metrics.set_pools(figures.pools.iter().cloned());
         metrics.hourly_cost.set(figures.hourly);
         metrics.objective.set(figures.objective);
+        metrics.lower_bound.set(figures.lower_bound);
+        metrics.gap.set(figures.gap);
     }
 }
 
@@ -254,6 +258,10 @@ fn figures(inputs: &Inputs, decided: &Decisions, committed: &Committed) -> Figur
             .collect(),
         hourly: amount(Money::from_micros(solution.hourly)),
         objective: amount(Money::from_micros(solution.objective)),
+        lower_bound: amount(Money::from_micros(solution.certificate.lower_bound)),
+        gap: solution
+            .gap_ppm()
+            .map_or(0.0, |ppm| ppm as f64 / PPM as f64),
     }
 }
 
@@ -278,6 +286,9 @@ fn amount(money: Money) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::placement::record::DecisionRecord;
+    use crate::scheduler::model::Snapshot;
+    use crate::scheduler::solution::Solution;
     use serde_json::json;
 
     fn status(holds: &str, message: &str) -> Value {
@@ -285,6 +296,40 @@ mod tests {
             {"type": "Ready", "status": "True", "reason": "Ready", "message": ""},
             {"type": "Stalled", "status": holds, "reason": "InvalidSpec", "message": message},
         ]})
+    }
+
+    #[test]
+    fn cost_bound_and_gap_of_the_decision_are_figures() {
+        let mut solution = Solution {
+            hourly: 1_750_000,
+            objective: 2_000_000,
+            ..Solution::default()
+        };
+        solution.certificate.lower_bound = 1_500_000;
+        let record = DecisionRecord::new(
+            &Snapshot::default(),
+            solution,
+            chrono::DateTime::UNIX_EPOCH.into(),
+        );
+        let committed = Committed {
+            id: 1,
+            record: record.unwrap(),
+        };
+        let acts = Acts {
+            figures: figures(&Inputs::default(), &Decisions::default(), &committed),
+            ..Acts::default()
+        };
+        let metrics = Metrics::new();
+        acts.show(&metrics);
+        let text = metrics.text().unwrap();
+        for line in [
+            "lattice_hourly_cost 1.75",
+            "lattice_objective 2.0",
+            "lattice_lower_bound 1.5",
+            "lattice_gap_ratio 0.25",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
     }
 
     #[test]

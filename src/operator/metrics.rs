@@ -55,6 +55,8 @@ pub struct Metrics {
     pub(crate) is_leader: Gauge,
     pub(crate) hourly_cost: Amount,
     pub(crate) objective: Amount,
+    pub(crate) lower_bound: Amount,
+    pub(crate) gap: Amount,
     reconcile_age: Amount,
     watch_restarts: Family<KindLabel, Counter>,
     services: Family<PhaseLabel, Gauge>,
@@ -89,6 +91,8 @@ impl Metrics {
             is_leader: Gauge::default(),
             hourly_cost: Amount::default(),
             objective: Amount::default(),
+            lower_bound: Amount::default(),
+            gap: Amount::default(),
             reconcile_age: Amount::default(),
             watch_restarts: Family::default(),
             services: Family::default(),
@@ -141,6 +145,16 @@ impl Metrics {
             "objective",
             "Cost per hour with preferences as money",
             self.objective.clone(),
+        );
+        r.register(
+            "lower_bound",
+            "Proven least value of the objective for the services that are placed",
+            self.lower_bound.clone(),
+        );
+        r.register(
+            "gap_ratio",
+            "Share of the objective that might still be saved at most",
+            self.gap.clone(),
         );
         r.register(
             "reconcile_age_seconds",

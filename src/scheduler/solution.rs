@@ -3,7 +3,7 @@
 use super::bound::certificate::Certificate;
 use super::model::{Cluster, NodeGroup, ServiceId};
 use super::reason::{Reason, Why};
-use super::units::Micros;
+use super::units::{Micros, PPM};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -121,6 +121,19 @@ impl Solution {
         self.clusters
             .iter()
             .filter(|d| d.action != ClusterAction::Delete)
+    }
+
+    /// Share of the objective that might still be saved at most, in parts per million, rounded up. None if the
+    /// objective is nothing.
+    pub fn gap_ppm(&self) -> Option<i128> {
+        let objective = i128::from(self.objective);
+        if objective <= 0 {
+            return None;
+        }
+        let above = objective - i128::from(self.certificate.lower_bound);
+        let share = above * i128::from(PPM);
+        // Rounded up, also below zero, where a claimed bound is above the objective.
+        Some(-(-share).div_euclid(objective))
     }
 
     /// The outcome of one service.

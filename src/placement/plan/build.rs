@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
+use super::certificate::PlanCertificate;
 use super::document::{
     ConflictSet, Decision, PLAN_API_VERSION, PLAN_KIND, Plan, PlanCluster, PlanConstraint,
     PlanNodes, PlanPlacement, PlanPool, PlanReason, Rejection, Relaxation, Role, Summary,
-    Unschedulable,
+    Unschedulable, WorkerRange,
 };
 use crate::placement::conflict::{self, Analysis};
 use crate::placement::diff;
@@ -14,7 +15,7 @@ use crate::placement::facts::{Facts, amount, cores, gib, monthly};
 use crate::placement::problem::Problem;
 use crate::placement::text;
 use crate::scheduler::explain;
-use crate::scheduler::model::{Pool, ServiceId, Snapshot};
+use crate::scheduler::model::{Origin, Pool, ServiceId, Snapshot};
 use crate::scheduler::reason::Why;
 use crate::scheduler::solution::{ClusterAction, ClusterDecision, Outcome, Solution, Verdict};
 use crate::scheduler::units::decimal;
@@ -57,6 +58,7 @@ pub fn build(
         pools: snapshot.pools.iter().map(|p| pool(&facts, p)).collect(),
         unschedulable: unschedulable(&facts, options.relaxations, &mut warnings),
         warnings,
+        certificate: PlanCertificate::from(&solution.certificate),
         rejections: Vec::new(),
     };
     let unenforced = plan.decisions.iter().flat_map(|decision| {
@@ -128,8 +130,8 @@ pub(crate) fn summary(facts: &Facts<'_>) -> Summary {
         hourly_cost: amount(solution.hourly),
         projected_30_day: decimal(monthly(solution.hourly)),
         objective: amount(solution.objective),
-        lower_bound: None,
-        gap: None,
+        lower_bound: Some(amount(solution.certificate.lower_bound)),
+        gap: solution.gap_ppm().map(decimal),
     }
 }
 
@@ -187,14 +189,34 @@ fn placements(facts: &Facts<'_>) -> Vec<PlanPlacement> {
 fn clusters(facts: &Facts<'_>) -> Vec<PlanCluster> {
     let decided = facts.solution.clusters.iter();
     decided
-        .map(|decision| PlanCluster {
-            name: decision.cluster.name.clone(),
-            pool: decision.cluster.pool.clone(),
-            action: decision.action.into(),
-            overhead_hourly_cost: amount(facts.cost(&decision.cluster.name).overhead),
-            nodes: nodes(decision),
+        .map(|decision| {
+            let (policy, declared, resizable) = origin(&decision.cluster.origin);
+            PlanCluster {
+                name: decision.cluster.name.clone(),
+                pool: decision.cluster.pool.clone(),
+                action: decision.action.into(),
+                policy,
+                declared,
+                resizable,
+                overhead_hourly_cost: amount(facts.cost(&decision.cluster.name).overhead),
+                nodes: nodes(decision),
+            }
         })
         .collect()
+}
+
+/// The policy of a cluster, whether it is declared, and how far it may be resized then.
+fn origin(origin: &Origin) -> (Option<String>, bool, Option<WorkerRange>) {
+    match origin {
+        Origin::Scheduler { policy } => (policy.clone(), false, None),
+        Origin::Declared { resize } => {
+            let range = resize.map(|(min_workers, max_workers)| WorkerRange {
+                min_workers,
+                max_workers,
+            });
+            (None, true, range)
+        }
+    }
 }
 
 fn nodes(decision: &ClusterDecision) -> Vec<PlanNodes> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::certificate::PlanCertificate;
 use crate::placement::diff::{Action, Changes};
 
 /// `apiVersion` of the document.
@@ -37,6 +38,9 @@ pub struct Plan {
     pub unschedulable: Vec<Unschedulable>,
     /// What a person should know besides.
     pub warnings: Vec<String>,
+    /// What proves the lower bound.
+    #[serde(default)]
+    pub certificate: PlanCertificate,
     /// For each service and each pool that holds none of its replicas, all reasons.
     #[serde(default)]
     pub rejections: Vec<Rejection>,
@@ -68,9 +72,10 @@ pub struct Summary {
     pub projected_30_day: String,
     /// What was minimised: cost per hour with preferences as money.
     pub objective: String,
-    /// Proven least value of the objective; null while no bound is known.
+    /// Proven least value of the objective of any plan that places the same services.
     pub lower_bound: Option<String>,
-    /// Distance of the objective from the bound; null while no bound is known.
+    /// Share of the objective that might still be saved at most: what it is above the lower bound, divided by it,
+    /// rounded up to a millionth. Null if the objective is 0.
     pub gap: Option<String>,
 }
 
@@ -130,10 +135,29 @@ pub struct PlanCluster {
     pub pool: String,
     /// What is done with it.
     pub action: Action,
+    /// The policy whose cluster rules it follows, if the scheduler made it by those of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Whether a person or git declared it, rather than the scheduler.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declared: bool,
+    /// How far the scheduler may resize it, if it is declared and says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resizable: Option<WorkerRange>,
     /// Cost per hour of what no service accounts for: control plane and idle nodes.
     pub overhead_hourly_cost: String,
     /// Nodes of the same class, role and content, taken together.
     pub nodes: Vec<PlanNodes>,
+}
+
+/// Fewest and most workers of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerRange {
+    /// Fewest.
+    pub min_workers: u32,
+    /// Most.
+    pub max_workers: u32,
 }
 
 /// What a node is for.

@@ -56,7 +56,16 @@ fn the_seed_costs_what_it_should() {
         "No GDPR compliance label"
     );
     assert_eq!(plan.rejections[0].reasons[0].constraint, "compliance");
-    assert_eq!(plan.summary.lower_bound, None);
+    let (bound, gap) = (plan.summary.lower_bound.unwrap(), plan.summary.gap.unwrap());
+    assert!(bound.parse::<f64>().unwrap() > 0.0, "{bound}");
+    assert!((0.0..1.0).contains(&gap.parse::<f64>().unwrap()), "{gap}");
+    let priced: Vec<&str> = plan
+        .certificate
+        .prices
+        .iter()
+        .map(|p| p.pool.as_str())
+        .collect();
+    assert_eq!(priced, ["ap-south", "eu-west", "us-east"]);
     assert_eq!(
         (
             plan.summary.services,
@@ -196,6 +205,26 @@ fn a_plan_meets_the_schema_field_by_field() {
         schema["properties"]["apiVersion"]["const"],
         json!("plan.lattice.dev/v1")
     );
+}
+
+#[test]
+fn the_gap_is_rounded_up_and_nothing_has_none() {
+    let gap = |objective, lower_bound| {
+        let mut solution = crate::scheduler::solution::Solution {
+            objective,
+            ..Default::default()
+        };
+        solution.certificate.lower_bound = lower_bound;
+        let plan = build(&Default::default(), &solution, &[], Options::default());
+        plan.summary.gap
+    };
+    assert_eq!(gap(3_000_000, 2_000_000).unwrap(), "0.333334");
+    assert_eq!(gap(4, 3).unwrap(), "0.25");
+    assert_eq!(gap(4_000_000_000, 3_999_999_999).unwrap(), "0.000001");
+    assert_eq!(gap(7, 7).unwrap(), "0");
+    assert_eq!(gap(7, 0).unwrap(), "1");
+    assert_eq!(gap(3, 4).unwrap(), "-0.333333");
+    assert_eq!(gap(0, 0), None);
 }
 
 fn micros(amount: &str) -> i64 {

@@ -29,6 +29,14 @@ pub enum PlanError {
     /// The text is not a plan.
     #[error("this is not a plan: {0}")]
     Read(String),
+    /// A field does not hold what it should.
+    #[error("{field}: {problem}")]
+    Field {
+        /// Where.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The document is of another kind or version.
     #[error("this is a {0} of {1}, not a Plan of plan.lattice.dev/v1")]
     Foreign(String, String),

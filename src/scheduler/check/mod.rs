@@ -2,13 +2,48 @@
 //! there is. It shares no code with the search, only the data types.
 
 mod bound;
+mod clusters;
 mod fleet;
 mod money;
+mod preferences;
 mod services;
 
 use super::model::{Cluster, NodeClass, Pool, Service, ServiceId, Snapshot};
 use super::solution::{ClusterAction, Outcome, Solution};
 use std::collections::BTreeMap;
+
+/// The rule that what is claimed to be the least is proven to be.
+pub const LOWER_BOUND: &str = "lowerBound";
+
+/// Every rule that is checked.
+pub const RULES: [&str; 26] = [
+    "replicas",
+    "outcome",
+    "selector or compliance",
+    "closed pool",
+    "requiredRegions",
+    "minRegions",
+    "spreadConstraint",
+    "latency",
+    "pin",
+    "fit",
+    "replicaSpread",
+    "offer",
+    "maxNodes",
+    "maxCores",
+    "maxMemory",
+    "budget",
+    "cluster size",
+    "cluster policy",
+    "control plane",
+    "declared",
+    "origin",
+    "action",
+    "unique names",
+    "cost",
+    "objective",
+    LOWER_BOUND,
+];
 
 /// A rule that a solution breaks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +70,10 @@ pub fn check(snapshot: &Snapshot, solution: &Solution) -> Vec<Violation> {
     let view = View::new(snapshot, solution);
     let mut found = Vec::new();
     fleet::check(&view, &mut found);
+    clusters::check(&view, &mut found);
     services::check(&view, &mut found);
     money::check(&view, &mut found);
+    preferences::check(&view, &mut found);
     bound::check(&view, &mut found);
     found
 }
@@ -115,6 +152,7 @@ fn counts<'a>(clusters: impl Iterator<Item = &'a Cluster>) -> Counts<'a> {
 }
 
 fn say(found: &mut Vec<Violation>, rule: &'static str, subject: &str, detail: String) {
+    debug_assert!(RULES.contains(&rule), "{rule} is not listed");
     found.push(Violation {
         rule,
         subject: subject.to_owned(),

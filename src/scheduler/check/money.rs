@@ -16,8 +16,4 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
         let detail = format!("{} is claimed, {bill} is due", view.solution.hourly);
         say(found, "cost", "the fleet", detail);
     }
-    if view.solution.objective < view.solution.hourly {
-        let detail = "preferences can only add to the bill".to_owned();
-        say(found, "objective", "the fleet", detail);
-    }
 }
