@@ -240,6 +240,91 @@ fn the_outcome_says_what_is_true() {
     );
 }
 
+#[test]
+fn clusters_are_what_they_may_be() {
+    let policed = spoilt(one(), |_, s| {
+        first(s).origin = Origin::Declared { resize: None }
+    });
+    assert!(policed.contains(&"origin"), "{policed:?}");
+    let kept = spoilt(one(), |_, s| s.clusters[0].action = ClusterAction::Keep);
+    assert_eq!(kept, ["action"]);
+    let controlled = spoilt(one(), |_, s| {
+        first(s).control_plane = Some(("medium".into(), 1));
+        (s.hourly, s.objective) = (s.hourly + 192_000, s.objective + 192_000);
+    });
+    assert_eq!(controlled, ["control plane"]);
+    let elsewhere = spoilt(one(), |_, s| first(s).pool = "nowhere".into());
+    assert!(elsewhere.contains(&"origin"), "{elsewhere:?}");
+
+    let mut after = one();
+    after.clusters = vec![solve(&one()).clusters[0].cluster.clone()];
+    let forgotten = spoilt(after.clone(), |_, s| {
+        s.clusters.clear();
+        (s.hourly, s.objective) = (0, 0);
+    });
+    assert!(forgotten.contains(&"action"), "{forgotten:?}");
+    let moved = spoilt(after, |_, s| first(s).pool = "b".into());
+    assert!(moved.contains(&"origin"), "{moved:?}");
+}
+
+#[test]
+fn machines_that_people_declared_are_not_swapped() {
+    let mut snapshot = one();
+    snapshot.clusters.push(Cluster {
+        name: "by-hand".into(),
+        pool: "c".into(),
+        origin: Origin::Declared { resize: None },
+        control_plane: Some(("medium".into(), 1)),
+        workers: vec![NodeGroup {
+            class: "large".into(),
+            count: 2,
+            services: BTreeMap::new(),
+        }],
+    });
+    let swapped = spoilt(snapshot.clone(), |_, s| {
+        let declared = s.clusters.iter_mut().find(|d| d.cluster.name == "by-hand");
+        for group in &mut declared.unwrap().cluster.workers {
+            group.class = "medium".into();
+        }
+    });
+    assert!(swapped.contains(&"declared"), "{swapped:?}");
+    let dropped = spoilt(snapshot, |_, s| {
+        let declared = s.clusters.iter_mut().find(|d| d.cluster.name == "by-hand");
+        declared.unwrap().cluster.control_plane = None;
+    });
+    assert!(dropped.contains(&"control plane"), "{dropped:?}");
+}
+
+#[test]
+fn preferences_are_charged_to_the_last_digit() {
+    let mut snapshot = three_regions(vec![service("s", 3)]);
+    snapshot.policies[0].min_regions = Some(3);
+    snapshot.policies[0].preferences = vec![
+        Preference {
+            weight: 50,
+            sort_by: SortBy::Cost,
+            descending: false,
+        },
+        Preference {
+            weight: 30,
+            sort_by: SortBy::AvailableCapacity,
+            descending: true,
+        },
+    ];
+    for offer in &mut snapshot.pools[1].offers {
+        offer.hourly += 50_001;
+    }
+    snapshot.pools[2].caps.max_nodes = Some(7);
+    let solution = solve(&snapshot);
+    assert!(solution.objective > solution.hourly, "{solution:?}");
+    for more in [1, -1] {
+        assert_eq!(
+            spoilt(snapshot.clone(), |_, s| s.objective += more),
+            ["objective"]
+        );
+    }
+}
+
 /// The rules that are broken once the proof of the lower bound is spoilt.
 fn disproven(spoil: impl FnOnce(&mut Solution)) -> Vec<&'static str> {
     let snapshot = one();
