@@ -115,7 +115,7 @@ fn supplies(rng: &mut Rng, count: u64, regions: u64, cores: u64) -> Vec<Pool> {
             let name = format!("region-{region:02}");
             let mut labels =
                 BTreeMap::from([("region".to_owned(), BTreeSet::from([name.clone()]))]);
-            if (i / regions) % 4 == 0 {
+            if (i / regions).is_multiple_of(4) {
                 labels.insert("compliance".into(), BTreeSet::from(["gdpr".to_owned()]));
             }
             Pool {

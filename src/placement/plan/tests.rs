@@ -56,7 +56,8 @@ fn the_seed_costs_what_it_should() {
         "No GDPR compliance label"
     );
     assert_eq!(plan.rejections[0].reasons[0].constraint, "compliance");
-    let (bound, gap) = (plan.summary.lower_bound.unwrap(), plan.summary.gap.unwrap());
+    let (bound, gap) = (&plan.summary.lower_bound, &plan.summary.gap);
+    let (bound, gap) = (bound.as_ref().unwrap(), gap.as_ref().unwrap());
     assert!(bound.parse::<f64>().unwrap() > 0.0, "{bound}");
     assert!((0.0..1.0).contains(&gap.parse::<f64>().unwrap()), "{gap}");
     let priced: Vec<&str> = plan
