@@ -203,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_number_comes_back_as_it_went(units in any::<i64>(), decimals in 0u32..=15) {
+        fn every_number_comes_back_as_it_went(units in any::<i64>(), decimals in 1u32..=15) {
             let text = written(units, decimals);
             prop_assert_eq!(read(&text, decimals, String::new).unwrap(), units);
         }
