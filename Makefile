@@ -57,6 +57,7 @@ generate: ## Writes what is generated from the source: CRDs, the kinds' referenc
 bench: ## Runs the benchmarks
 	cargo run --release --locked --example generate-fleet -- 10000 100 target/fleet-10000x100
 	cargo bench --locked
+	cargo run --release --locked --example bench-solver
 
 PEERS := target/bench-peers
 # `make bench-peers PEERS_ARGS=--quick` does the smallest instance and writes no docs.

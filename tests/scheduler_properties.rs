@@ -157,6 +157,31 @@ fn a_service_whose_cluster_rules_changed_moves_to_another_cluster() {
     through_changes(2_674_239_002_902_739_177, 3, 2, 5).unwrap();
 }
 
+/// Fleets large enough that services are placed all at once, with limits that bind.
+#[test]
+fn fleets_placed_all_at_once_are_sound() {
+    for (seed, services, pools) in [(1, 120, 12), (2, 400, 8), (3, 250, 30)] {
+        let snapshot = fleet::market::market(seed, services, pools);
+        let solution = holds(&snapshot, seed).unwrap();
+        let bound = solution.certificate.lower_bound;
+        assert!(bound > 0 && bound <= solution.objective);
+        // Ten times what is asked of larger fleets; a broken search is far beyond that.
+        assert!(
+            solution.objective * 10 <= bound * 13,
+            "{bound} {}",
+            solution.objective
+        );
+        let missing = solution.outcomes.iter();
+        let missing = missing
+            .filter(|o| o.verdict == Verdict::Unschedulable)
+            .count();
+        assert!(
+            missing * 50 <= services as usize,
+            "{missing} of {services} are not placed"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 48,

@@ -5,7 +5,6 @@ use super::constraint::{min_regions, required_regions};
 use super::model::Origin;
 use super::problem::Problem;
 use super::topology::SAME_CLUSTER_MS;
-use std::collections::BTreeSet;
 
 /// For each service whether it is hopeless; those with fixed replicas are never judged here.
 pub(crate) fn services(problem: &Problem<'_>) -> Vec<bool> {
@@ -40,8 +39,7 @@ fn alone(problem: &Problem<'_>, s: usize) -> bool {
     }
     let demand = &problem.demands[s];
     // Pools that are closed or offer nothing that fits may still hold what runs there.
-    let pools: BTreeSet<usize> = problem.eligible(s).iter().copied().collect();
-    let possible: Vec<usize> = pools.iter().copied().collect();
+    let possible = problem.eligible(s);
     let no_region = demand
         .required
         .iter()
@@ -49,7 +47,7 @@ fn alone(problem: &Problem<'_>, s: usize) -> bool {
     possible.is_empty()
         || no_region
         || required_regions::too_few(problem, s).is_some()
-        || !min_regions::impossible(problem, s, &possible).is_empty()
+        || !min_regions::impossible(problem, s, possible).is_empty()
         || demand
             .latency
             .iter()

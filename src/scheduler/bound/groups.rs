@@ -190,6 +190,13 @@ impl Set {
     }
 }
 
+impl Set {
+    /// How many pools there are in it.
+    pub fn len(&self) -> usize {
+        self.whole.runs.iter().map(|run| run.to - run.from).sum()
+    }
+}
+
 impl Segment {
     /// From rows in order.
     fn new(list: &[usize]) -> Self {

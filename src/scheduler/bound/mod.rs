@@ -16,10 +16,18 @@ use ascent::Prices;
 use certificate::Certificate;
 use groups::{Groups, Rows};
 
+/// Prices looked at in all steps of ascent together, and the fewest and most steps.
+const LOOKS: usize = 3_000_000_000;
+const STEPS: (usize, usize) = (300, 3000);
+
 /// Steps of ascent for a fleet of this size, fewer for the largest.
-pub(crate) fn steps(groups: &Groups, rows: &Rows) -> usize {
-    let work = groups.cells.len() * rows.pools.len();
-    (3_000_000_000 / work.max(1)).clamp(300, 3000)
+pub(crate) fn steps(groups: &Groups) -> usize {
+    let a_step: usize = groups
+        .cells
+        .iter()
+        .map(|cell| groups.sets[cell.set].len())
+        .sum();
+    (LOOKS / a_step.max(1)).clamp(STEPS.0, STEPS.1)
 }
 
 /// A bound for plans in which these services have their place; `known` are prices found for the same
@@ -36,7 +44,7 @@ pub(crate) fn certify(
     let rows = Rows::new(problem);
     let groups = Groups::new(problem, &rows, services, false);
     let supplies = ascent::supplies(problem, &rows);
-    let prices = ascent::ascend(&rows, &groups, &supplies, steps(&groups, &rows));
+    let prices = ascent::ascend(&rows, &groups, &supplies, steps(&groups));
     let list = certificate::rounded(problem, &rows, &prices);
     certificate::prove(problem, &rows, list, services)
 }

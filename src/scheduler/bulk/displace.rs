@@ -4,36 +4,37 @@ use super::Guide;
 use super::allot::Share;
 use super::topup::others;
 use crate::scheduler::constraint::cluster_rules::accepts;
+use crate::scheduler::problem::Problem;
 use crate::scheduler::state::State;
 use crate::scheduler::units::Resources;
 use std::collections::BTreeMap;
 
+/// Most nodes that are looked at in one go.
+const LOOKS: usize = 2_000_000;
+
 /// Puts what is left over where something freer is, one replica for as many as it takes. Returns what is
 /// left then: what still found nothing, and what had to go.
 pub(crate) fn all(state: &mut State<'_>, guide: &Guide, mut left: Vec<Share>) -> Vec<Share> {
-    let mut freedoms = Freedoms::default();
-    left.sort_by_key(|share| {
-        (
-            freedoms.of(state, guide, share.service, share.pool),
-            share.service,
-        )
-    });
+    let problem = state.problem;
+    let mut freedoms = Freedoms::new(guide);
+    left.sort_by_cached_key(|x| (freedoms.of(problem, guide, x.service, x.pool), x.service));
     let mut gone: BTreeMap<(usize, usize), u32> = BTreeMap::new();
     for share in &mut left {
-        let pools = others(state.problem, guide, share);
+        let freedom = freedoms.of(problem, guide, share.service, share.pool);
+        // Nothing is freer than what may be anywhere.
+        if freedom >= guide.rows.pools.len() {
+            continue;
+        }
+        let pools = others(problem, guide, share);
         while share.replicas > 0 {
-            let found = (pools.iter()).any(|&p| {
-                one(
-                    state,
-                    guide,
-                    &mut freedoms,
-                    share.service,
-                    (p, pools.len()),
-                    &mut gone,
-                )
+            let found = pools.iter().find_map(|&p| {
+                one(state, guide, &mut freedoms, share.service, (p, freedom)).map(|gone| (p, gone))
             });
-            if !found {
+            let Some((p, leave)) = found else {
                 break;
+            };
+            for t in leave {
+                *gone.entry((t, p)).or_default() += 1;
             }
             share.replicas -= 1;
         }
@@ -47,32 +48,61 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, mut left: Vec<Share>) ->
     left
 }
 
-/// In how many pools a replica that is in one could be instead.
-#[derive(Default)]
-struct Freedoms(BTreeMap<(usize, usize), usize>);
+/// In how many pools a replica that is in one could be instead, about.
+struct Freedoms {
+    /// By set of pools: how many there are in each region.
+    regions: Vec<BTreeMap<usize, usize>>,
+    /// By set of pools: how many there are.
+    whole: Vec<usize>,
+    /// Nodes that may still be looked at.
+    looks: usize,
+}
 
 impl Freedoms {
-    fn of(&mut self, state: &State<'_>, guide: &Guide, service: usize, pool: usize) -> usize {
-        *self.0.entry((service, pool)).or_insert_with(|| {
-            let share = Share {
-                pool,
-                service,
-                replicas: 1,
-            };
-            others(state.problem, guide, &share).len()
-        })
+    fn new(guide: &Guide) -> Self {
+        let mut freedoms = Freedoms {
+            regions: Vec::new(),
+            whole: Vec::new(),
+            looks: LOOKS,
+        };
+        for set in &guide.groups.sets {
+            let mut regions: BTreeMap<usize, usize> = BTreeMap::new();
+            for row in set.whole.runs.iter().flat_map(|run| run.from..run.to) {
+                let region = guide.rows.region(guide.rows.pools[row]);
+                *regions.entry(region).or_default() += 1;
+            }
+            freedoms.whole.push(regions.values().sum());
+            freedoms.regions.push(regions);
+        }
+        freedoms
+    }
+
+    fn of(&self, problem: &Problem<'_>, guide: &Guide, service: usize, pool: usize) -> usize {
+        let demand = &problem.demands[service];
+        let Some(cell) = guide.groups.of[service] else {
+            return 1;
+        };
+        if !demand.spread.is_empty() || !demand.required.is_empty() {
+            return 1;
+        }
+        let set = guide.groups.cells[cell].set;
+        let tied = !demand.latency.is_empty() || !demand.dependents.is_empty();
+        if tied || demand.min_regions > 1 {
+            let here = self.regions[set].get(&guide.rows.region(pool));
+            return here.copied().unwrap_or(1);
+        }
+        self.whole[set]
     }
 }
 
-/// One replica of `s` onto a new node of pool `p` in place of a freer one.
+/// One replica of `s` onto a new node of pool `p` in place of freer ones, which are returned.
 fn one(
     state: &mut State<'_>,
     guide: &Guide,
     freedoms: &mut Freedoms,
     s: usize,
     (p, freedom): (usize, usize),
-    gone: &mut BTreeMap<(usize, usize), u32>,
-) -> bool {
+) -> Option<Vec<usize>> {
     let service = state.problem.service(s);
     for c in state.by_pool[p].clone() {
         if state.clusters[c].existed || !accepts(state, c, s) {
@@ -86,20 +116,18 @@ fn one(
             {
                 continue;
             }
+            freedoms.looks = freedoms.looks.checked_sub(1)?;
             let freer: Vec<(usize, u32)> = (node.tenants.iter().copied())
-                .filter(|&(t, _)| t != s && freedoms.of(state, guide, t, p) > freedom)
+                .filter(|&(t, _)| t != s && freedoms.of(state.problem, guide, t, p) > freedom)
                 .collect();
             if let Some(leave) = enough(state, s, node.free, &freer) {
-                for t in leave {
-                    state.take(c, n, t);
-                    *gone.entry((t, p)).or_default() += 1;
-                }
+                leave.iter().for_each(|&t| state.take(c, n, t));
                 state.put(c, n, s);
-                return true;
+                return Some(leave);
             }
         }
     }
-    false
+    None
 }
 
 /// Replicas that must go, of those that are freer, so that one of `s` fits.

@@ -36,7 +36,7 @@ impl Guide {
         let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
             .map(|(supply, &p)| supply.without(&state.usage[p]))
             .collect();
-        let prices = ascent::ascend(&rows, &groups, &free, bound::steps(&groups, &rows));
+        let prices = ascent::ascend(&rows, &groups, &free, bound::steps(&groups));
         Guide {
             rows,
             groups,

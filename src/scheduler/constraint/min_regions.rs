@@ -28,6 +28,9 @@ pub(crate) fn check(state: &State<'_>, s: usize) -> Option<Why> {
 /// What makes the requirement impossible, given the pools that are possible at all.
 pub(crate) fn impossible(problem: &Problem<'_>, s: usize, possible: &[usize]) -> Vec<Why> {
     let needed = problem.demands[s].min_regions;
+    if needed == 0 {
+        return Vec::new();
+    }
     let replicas = problem.service(s).replicas;
     let regions: BTreeSet<usize> = possible
         .iter()

@@ -13,6 +13,9 @@ const COVERS: usize = 100;
 /// one with fewer and larger nodes leaves fewer remainders.
 const NODE_SHARE: f64 = 0.003;
 
+/// Nodes up to which the whole fleet is searched, not just what rounding the mix leaves over.
+const SMALL: f64 = 6.0;
+
 #[derive(Clone)]
 struct Partial {
     rating: f64,
@@ -47,15 +50,25 @@ pub(crate) fn fleet(
         cpu -= classes[k].cpu * n as f64;
         mem -= classes[k].mem * n as f64;
     }
-    let added = cover(classes, &order, fluid, (cpu, mem), &left)?;
-    let whole = base
-        .into_iter()
-        .flat_map(|(k, n)| std::iter::repeat_n(k, n));
-    Some(whole.chain(added).collect())
+    let nodes: usize = base.iter().map(|(_, n)| n).sum();
+    match cover(classes, &order, fluid, (cpu, mem), &left) {
+        Some(added) => {
+            let whole = base.into_iter();
+            let whole = whole.flat_map(|(k, n)| std::iter::repeat_n(k, n));
+            Some(whole.chain(added).collect())
+        }
+        // Fewer and larger nodes may keep a limit that the rounded mix does not.
+        None if (1..=DEPTH).contains(&nodes) => cover(classes, &order, fluid, want, limits),
+        None => None,
+    }
 }
 
 /// The mix rounded down, for a demand that may be larger than the one it was made for.
 fn base(fluid: &Fluid, want: (f64, f64)) -> Vec<(usize, usize)> {
+    let total: f64 = fluid.mix.iter().map(|(_, n)| n).sum();
+    if total <= SMALL {
+        return Vec::new();
+    }
     let scale = (want.0 + want.1) / (fluid.need.0 + fluid.need.1).max(1e-9);
     fluid
         .mix

@@ -11,6 +11,8 @@ mod cover;
 mod floor;
 pub(crate) mod fluid;
 mod repair;
+#[cfg(test)]
+mod tests;
 
 use floor::Floor;
 
@@ -67,10 +69,12 @@ pub(crate) struct Filled {
 const SLACKS: [f64; 10] = [
     5.0, 15.0, 30.0, 50.0, 80.0, 120.0, 200.0, 300.0, 500.0, 800.0,
 ];
+/// Replicas up to which a fleet is tried that has exactly as much as must fit.
+const FEW: u64 = 300;
 /// Shares of the demand, in percent, for which a fleet is sought where the limits allow none for all of it.
 const SHARES: [f64; 9] = [99.0, 98.0, 96.0, 93.0, 88.0, 80.0, 65.0, 45.0, 25.0];
 /// How much of what is left over may be packed anew on nodes of its own.
-const LEFTOVER_ROUNDS: usize = 40;
+const LEFTOVER_ROUNDS: usize = 400;
 
 /// Packs items on nodes of the given classes, as cheaply as it can; what finds no room within the limits is
 /// left out.
@@ -159,7 +163,9 @@ impl<'a> Task<'a, '_> {
 
     /// Tries ever larger fleets, each with the nodes `given`, until one holds everything.
     fn climb(&self, given: &[usize], mut best: Option<Plan<'a>>) -> Option<Plan<'a>> {
-        for slack in SLACKS {
+        // Few replicas often fill nodes to the last bit, many never do.
+        let exact = (count(&self.all) <= FEW).then_some(0.0);
+        for slack in exact.into_iter().chain(SLACKS) {
             let factor = 1.0 + slack / 10_000.0;
             if let Some(plan) = &best
                 && plan.left.is_empty()

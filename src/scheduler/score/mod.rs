@@ -16,8 +16,11 @@ use super::units::{Micros, PPM};
 /// hour; empty without preferences. `free` ranks the pools by available capacity.
 pub(crate) fn penalties(problem: &Problem<'_>, s: usize, free: &[u64]) -> Vec<Micros> {
     let demand = &problem.demands[s];
+    if demand.preferences.is_empty() {
+        return Vec::new();
+    }
     let prices = cost::Prices::new(problem, s);
-    let (false, Some(reference)) = (demand.preferences.is_empty(), prices.least()) else {
+    let Some(reference) = prices.least() else {
         return Vec::new();
     };
     let charge = |pool: usize| {
