@@ -34,6 +34,6 @@ pub mod topology;
 pub mod units;
 
 pub use component::latency_cycles;
-pub use solve::solve;
+pub use solve::{decide, solve};
 
 pub use bound::certificate::{Certificate, PRICE_UNITS, PoolPrices};

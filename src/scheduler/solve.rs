@@ -26,6 +26,15 @@ const THINNING_PAIRS: usize = 240_000;
 /// Decides where everything runs. The snapshot may be in any order; the solution does not depend
 /// on it. Solving a solution again changes nothing.
 pub fn solve(snapshot: &Snapshot) -> Solution {
+    decided(snapshot, true)
+}
+
+/// The same decision without its certificate, for whoever asks many questions and needs no proof.
+pub fn decide(snapshot: &Snapshot) -> Solution {
+    decided(snapshot, false)
+}
+
+fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     let mut snapshot = snapshot.clone();
     snapshot.normalise();
     let problem = Problem::new(&snapshot);
@@ -53,7 +62,9 @@ pub fn solve(snapshot: &Snapshot) -> Solution {
         clusters = without_halves(&problem, &clusters, &mut unplaced);
     }
     let mut solution = finish(&problem, clusters, &unplaced);
-    solution.certificate = certificate(&problem, &unplaced, guide);
+    if certify {
+        solution.certificate = certificate(&problem, &unplaced, guide);
+    }
     solution
 }
 

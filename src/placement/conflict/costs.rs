@@ -14,7 +14,7 @@ use crate::scheduler::explain;
 use crate::scheduler::model::{ServiceId, Snapshot};
 use crate::scheduler::reason::Reason;
 use crate::scheduler::solution::{Solution, Verdict};
-use crate::scheduler::solve;
+use crate::scheduler::decide;
 use crate::scheduler::units::Micros;
 
 /// What the constraints of one service cost.
@@ -86,9 +86,9 @@ fn anew(facts: &Facts<'_>, id: &ServiceId) -> Option<(Trial, Micros)> {
     } else {
         settled
     };
-    let before = solve(&base);
+    let before = decide(&base);
     basis::taken_off(&mut base, &tied);
-    let solution = solve(&base);
+    let solution = decide(&base);
     let lost = Trial::new(base.clone(), &before, id);
     let placed = lost.places(&solution);
     let added = solution.hourly.saturating_sub(before.hourly);

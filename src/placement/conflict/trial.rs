@@ -7,7 +7,7 @@ use crate::placement::diff::nodes;
 use crate::placement::facts::Facts;
 use crate::scheduler::model::{ServiceId, Snapshot};
 use crate::scheduler::solution::{Outcome, Solution, Verdict};
-use crate::scheduler::solve;
+use crate::scheduler::decide;
 use crate::scheduler::units::Micros;
 
 /// No more may be solved for this service, or for this plan.
@@ -85,7 +85,7 @@ impl Trial {
         for change in changes {
             change.apply(&mut snapshot, &self.id);
         }
-        let solution = solve(&snapshot);
+        let solution = decide(&snapshot);
         Ok(Tried { snapshot, solution })
     }
 

@@ -10,7 +10,7 @@ use crate::placement::snapshot::selects;
 use crate::scheduler::model::{Policy, Pool, Service, ServiceId, Snapshot};
 use crate::scheduler::reason::{Constraint, Reason, Why};
 use crate::scheduler::solution::{Outcome, Verdict};
-use crate::scheduler::solve;
+use crate::scheduler::decide;
 
 /// Pools in which a limit is lifted, one at a time, to see whether one is enough.
 const MOST_TRIALS: usize = 12;
@@ -236,7 +236,7 @@ fn has_place(snapshot: &Snapshot, pools: &[&str], limit: Constraint, id: &Servic
             _ => pool.monthly_budget = None,
         }
     }
-    let solution = solve(&lifted);
+    let solution = decide(&lifted);
     solution
         .outcome(id)
         .is_some_and(|outcome| outcome.verdict != Verdict::Unschedulable)
