@@ -39,7 +39,7 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     snapshot.normalise();
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
-    let (mut clusters, mut unplaced, guide) = round(&problem, &groups);
+    let (mut clusters, mut unplaced, guide) = round(&problem, &groups, true);
     for _ in 1..ROUNDS {
         // With every service in place that can have one, and no pool over its limits, there is
         // nothing left to do.
@@ -51,7 +51,7 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
             clusters: clusters.clone(),
             ..snapshot.clone()
         };
-        let (again, missing, _) = round(&Problem::new(&next), &groups);
+        let (again, missing, _) = round(&Problem::new(&next), &groups, false);
         let settled = again == clusters;
         (clusters, unplaced) = (again, missing);
         if settled {
@@ -122,13 +122,15 @@ struct Outcome {
 fn round(
     problem: &Problem<'_>,
     groups: &[Vec<usize>],
+    at_once: bool,
 ) -> (Vec<Cluster>, BTreeSet<usize>, Option<Guide>) {
     let base = prior::load(problem, &problem.snapshot.clusters);
     let missing: Vec<usize> = (0..problem.demands.len())
         .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
         .filter(|&s| base.places(s).is_empty())
         .collect();
-    let searches = searches(problem, missing.len());
+    // What is left over by placing all at once is not placed so another time.
+    let searches = searches(problem, if at_once { missing.len() } else { 0 });
     let bulk = searches.iter().any(|search| search.bulk);
     let guide = bulk.then(|| Guide::new(&base, &missing));
     let mut best: Option<(Outcome, Search)> = None;

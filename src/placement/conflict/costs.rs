@@ -10,11 +10,11 @@ use super::oracle::{Goal, Oracle};
 use super::trial::{Effort, Trial, size};
 use super::{MOST_SOLVES, MOST_WORK, WHOLE};
 use crate::placement::facts::Facts;
+use crate::scheduler::decide;
 use crate::scheduler::explain;
 use crate::scheduler::model::{ServiceId, Snapshot};
 use crate::scheduler::reason::Reason;
 use crate::scheduler::solution::{Solution, Verdict};
-use crate::scheduler::decide;
 use crate::scheduler::units::Micros;
 
 /// What the constraints of one service cost.

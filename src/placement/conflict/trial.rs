@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::change::Change;
 use crate::placement::diff::nodes;
 use crate::placement::facts::Facts;
+use crate::scheduler::decide;
 use crate::scheduler::model::{ServiceId, Snapshot};
 use crate::scheduler::solution::{Outcome, Solution, Verdict};
-use crate::scheduler::decide;
 use crate::scheduler::units::Micros;
 
 /// No more may be solved for this service, or for this plan.

@@ -7,10 +7,10 @@ use super::document::Binding;
 use super::headroom::{self, Use};
 use crate::placement::facts::Facts;
 use crate::placement::snapshot::selects;
+use crate::scheduler::decide;
 use crate::scheduler::model::{Policy, Pool, Service, ServiceId, Snapshot};
 use crate::scheduler::reason::{Constraint, Reason, Why};
 use crate::scheduler::solution::{Outcome, Verdict};
-use crate::scheduler::decide;
 
 /// Pools in which a limit is lifted, one at a time, to see whether one is enough.
 const MOST_TRIALS: usize = 12;
