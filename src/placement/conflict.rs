@@ -18,6 +18,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::basis::Settled;
 pub(crate) use self::change::Change;
 use self::filter::{Held, conflicts};
 pub(crate) use self::member::Member;
@@ -26,9 +27,9 @@ use self::oracle::{Goal, Oracle};
 use self::quote::{Quote, Quoting};
 use self::trial::{Effort, Trial, size, stuck};
 use super::facts::Facts;
-use crate::scheduler::model::{ServiceId, Snapshot};
+use crate::scheduler::decide;
+use crate::scheduler::model::ServiceId;
 use crate::scheduler::solution::Outcome;
-use crate::scheduler::solve;
 
 /// Services that are looked at.
 const MOST_SERVICES: usize = 20;
@@ -37,7 +38,7 @@ const MOST_WAYS: usize = 5;
 /// Times that is solved for one service.
 const MOST_SOLVES: u32 = 400;
 /// Services times pools, summed over all solving for a plan.
-const MOST_WORK: u64 = 2_000_000;
+const MOST_WORK: u64 = 1_000_000;
 /// Services times pools up to which the whole fleet is solved again; of larger ones only the
 /// service, and those that latency limits tie to it, are free.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +85,7 @@ pub(super) fn all(facts: &Facts<'_>, warnings: &mut Vec<String>) -> BTreeMap<Ser
             outcomes.len()
         ));
     }
-    let settled = basis::settled(facts);
+    let settled = Settled::new(facts);
     let mut work = MOST_WORK;
     let mut all_tried = true;
     for outcome in outcomes.iter().take(MOST_SERVICES) {
@@ -106,7 +107,7 @@ pub(super) fn all(facts: &Facts<'_>, warnings: &mut Vec<String>) -> BTreeMap<Ser
 /// The analysis of one service, and whether nothing was left out for want of effort.
 fn analyse(
     facts: &Facts<'_>,
-    settled: &Snapshot,
+    settled: &Settled,
     outcome: &Outcome,
     whole: Whole,
     effort: &mut Effort,
@@ -148,14 +149,14 @@ fn analyse(
 
 /// Where changes are tried: the fleet as decided, without other services that have no place, and of
 /// a large fleet only the service and those tied to it.
-fn search(facts: &Facts<'_>, settled: &Snapshot, id: &ServiceId, whole: Whole) -> Trial {
-    let mut base = if size(settled) > whole.tries {
-        basis::only(settled, &basis::tied(settled, id))
+fn search(facts: &Facts<'_>, settled: &Settled, id: &ServiceId, whole: Whole) -> Trial {
+    let mut base = if size(&settled.snapshot) > whole.tries {
+        basis::only(settled, &basis::tied(&settled.snapshot, id))
     } else {
-        settled.clone()
+        settled.snapshot.clone()
     };
     let stuck: BTreeSet<&ServiceId> = stuck(facts.solution).map(|o| &o.service).collect();
     basis::without_others(&mut base, id, &stuck);
-    let solution = solve(&base);
+    let solution = decide(&base);
     Trial::new(base, &solution, id)
 }

@@ -6,7 +6,7 @@ use super::model::Origin;
 use super::problem::Offer;
 use super::reason::Why;
 use super::score::cost;
-use super::state::{ClusterState, State, Usage};
+use super::state::{ClusterState, Node, State, Usage};
 use super::units::{Micros, Resources};
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub(crate) fn place(
         .copied()
         .filter(|&c| accepts(state, c, s) && (within.allowed)(state, Some(c)))
         .collect();
-    if let Some((c, n)) = best_fit(state, s, &open) {
+    if let Some((c, n)) = best_fit(state, s, open.iter().copied(), left_over) {
         state.put(c, n, s);
         return Ok(c);
     }
@@ -114,35 +114,42 @@ fn full(cluster: &ClusterState) -> Why {
     }
 }
 
-/// The node with the least room left over after taking the replica.
-fn best_fit(state: &State<'_>, s: usize, clusters: &[usize]) -> Option<(usize, usize)> {
+/// The node with the least room left over after taking the replica, by a measure of the node and of
+/// the room.
+pub(crate) fn best_fit(
+    state: &State<'_>,
+    s: usize,
+    clusters: impl IntoIterator<Item = usize>,
+    measure: impl Fn(&Node, Resources) -> u64,
+) -> Option<(usize, usize)> {
     let service = state.problem.service(s);
     let mut best: Option<(u64, usize, usize)> = None;
-    for &c in clusters {
-        if !state.clusters[c].may_have_room(service.size) {
+    for c in clusters {
+        let cluster = &state.clusters[c];
+        if !cluster.may_have_room(service.size) {
             continue;
         }
-        let found_before = best;
-        for (n, node) in state.clusters[c].nodes.iter().enumerate() {
-            if !node.live || !service.size.fits(node.free) {
+        let mut fits = false;
+        for (n, node) in cluster.nodes.iter().enumerate() {
+            let alone = service.one_per_node && node.holds(s);
+            if !node.live || !service.size.fits(node.free) || alone {
                 continue;
             }
-            if service.one_per_node && node.holds(s) {
-                continue;
-            }
-            let left = left_over(node.free - service.size, node.offer.allocatable);
+            fits = true;
+            let left = measure(node, node.free - service.size);
             if best.is_none_or(|(least, _, _)| left < least) {
                 best = Some((left, c, n));
             }
         }
-        if best == found_before {
-            state.clusters[c].measure_room();
+        if !fits {
+            cluster.measure_room();
         }
     }
     best.map(|(_, c, n)| (c, n))
 }
 
-fn left_over(free: Resources, whole: Resources) -> u64 {
+fn left_over(node: &Node, free: Resources) -> u64 {
+    let whole = node.offer.allocatable;
     free.milli_cores * 1_000_000 / whole.milli_cores.max(1)
         + free.mib * 1_000_000 / whole.mib.max(1)
 }

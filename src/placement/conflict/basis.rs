@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::placement::facts::Facts;
 use crate::placement::snapshot::selects;
 use crate::scheduler::model::{
-    Cluster, Origin, Pin, Policy, Selector, Service, ServiceId, Snapshot,
+    Cluster, NodeGroup, Origin, Pin, Policy, Selector, Service, ServiceId, Snapshot,
 };
 use crate::scheduler::units::Resources;
 
@@ -19,11 +19,33 @@ const FIXED: &str = "fixed";
 const MOST_ROOMS: usize = 200;
 
 /// The snapshot as it is once the plan is carried out.
-pub(super) fn settled(facts: &Facts<'_>) -> Snapshot {
-    let mut base = facts.snapshot.clone();
-    base.clusters = facts.solution.live().map(|d| d.cluster.clone()).collect();
-    base.normalise();
-    base
+pub(super) struct Settled {
+    pub snapshot: Snapshot,
+    /// By cluster and group: what all services take of each node.
+    taken: Vec<Vec<Resources>>,
+}
+
+impl Settled {
+    pub fn new(facts: &Facts<'_>) -> Self {
+        let mut snapshot = facts.snapshot.clone();
+        snapshot.clusters = facts.solution.live().map(|d| d.cluster.clone()).collect();
+        snapshot.normalise();
+        let sizes: BTreeMap<&ServiceId, Resources> =
+            snapshot.services.iter().map(|s| (&s.id, s.size)).collect();
+        let of = |group: &NodeGroup| {
+            let tenants = group.services.iter();
+            tenants.fold(Resources::default(), |sum, (id, n)| {
+                sum + sizes
+                    .get(id)
+                    .copied()
+                    .unwrap_or_default()
+                    .times(u64::from(*n))
+            })
+        };
+        let taken = snapshot.clusters.iter();
+        let taken = taken.map(|c| c.workers.iter().map(of).collect()).collect();
+        Settled { snapshot, taken }
+    }
 }
 
 /// Leaves out other services without a place, unless they have replicas.
@@ -75,21 +97,31 @@ pub(super) fn tied(snapshot: &Snapshot, id: &ServiceId) -> BTreeSet<ServiceId> {
 /// and amount of room that they leave on a node, fixed to that cluster. Which of them may share a
 /// node is no longer known, so a reduced fleet may cost less than the whole one; prices are
 /// differences between reduced fleets.
-pub(super) fn only(settled: &Snapshot, free: &BTreeSet<ServiceId>) -> Snapshot {
-    let mut reduced = settled.clone();
-    reduced.policies = settled.policies.iter().flat_map(split).collect();
-    reduced
-        .services
-        .retain(|service| free.contains(&service.id));
+pub(super) fn only(settled: &Settled, free: &BTreeSet<ServiceId>) -> Snapshot {
+    let (settled, taken) = (&settled.snapshot, &settled.taken);
+    let services = settled.services.iter().filter(|s| free.contains(&s.id));
+    let pins = settled
+        .pins
+        .iter()
+        .filter(|pin| free.contains(&pin.service));
+    let mut reduced = Snapshot {
+        pools: settled.pools.clone(),
+        node_classes: settled.node_classes.clone(),
+        policies: settled.policies.iter().flat_map(split).collect(),
+        services: services.cloned().collect(),
+        clusters: Vec::new(),
+        pins: pins.cloned().collect(),
+        region_latencies: settled.region_latencies.clone(),
+        reserved_names: settled.reserved_names.clone(),
+    };
     for service in &mut reduced.services {
         service.labels = scope(&settled.policies, service);
     }
-    reduced.pins.retain(|pin| free.contains(&pin.service));
     let least = reduced.services.iter().map(|s| s.size);
     let least =
         least.reduce(|a, b| Resources::new(a.milli_cores.min(b.milli_cores), a.mib.min(b.mib)));
     let mut others = Others {
-        sizes: settled.services.iter().map(|s| (&s.id, s.size)).collect(),
+        free: reduced.services.iter().map(|s| (&s.id, s.size)).collect(),
         rooms: settled
             .node_classes
             .iter()
@@ -98,10 +130,10 @@ pub(super) fn only(settled: &Snapshot, free: &BTreeSet<ServiceId>) -> Snapshot {
         least: least.unwrap_or_default(),
         made: BTreeMap::new(),
     };
-    for cluster in &mut reduced.clusters {
-        others.fix(cluster, free);
-    }
-    for ((cluster, policy, size), (id, count)) in others.made {
+    let clusters = settled.clusters.iter().zip(taken);
+    reduced.clusters = clusters.map(|(c, taken)| others.fixed(c, taken)).collect();
+    let made = others.made;
+    for ((cluster, policy, size), (id, count)) in made {
         reduced.services.push(stand_in(&id, count, size, policy));
         reduced.pins.push(Pin {
             service: id,
@@ -165,46 +197,67 @@ fn stand_in(id: &ServiceId, count: u32, size: Resources, policy: Option<String>)
 type Room = (String, Option<String>, Resources);
 
 struct Others<'a> {
-    sizes: BTreeMap<&'a ServiceId, Resources>,
+    /// The services that are not fixed.
+    free: Vec<(&'a ServiceId, Resources)>,
     rooms: BTreeMap<&'a str, Resources>,
     least: Resources,
     made: BTreeMap<Room, (ServiceId, u32)>,
 }
 
 impl Others<'_> {
-    fn fix(&mut self, cluster: &mut Cluster, free: &BTreeSet<ServiceId>) {
+    /// A cluster with stand-ins for all that is not free.
+    fn fixed(&mut self, cluster: &Cluster, taken: &[Resources]) -> Cluster {
         let policy = match &cluster.origin {
             Origin::Scheduler { policy } => policy.clone(),
             Origin::Declared { .. } => None,
         };
-        for group in &mut cluster.workers {
-            let others = group.services.iter().filter(|(id, _)| !free.contains(id));
-            let taken = others.fold(None, |sum: Option<Resources>, (id, n)| {
-                let size = self.sizes.get(id).copied().unwrap_or_default();
-                Some(sum.unwrap_or_default() + size.times(u64::from(*n)))
-            });
-            group.services.retain(|id, _| free.contains(id));
-            let Some(taken) = taken else { continue };
-            let kept = group
-                .services
-                .iter()
-                .fold(Resources::default(), |sum, (id, n)| {
-                    let size = self.sizes.get(id).copied().unwrap_or_default();
-                    sum + size.times(u64::from(*n))
-                });
+        let groups = cluster.workers.iter().zip(taken);
+        let workers =
+            groups.map(|(g, taken)| self.stood_in(&cluster.name, policy.as_ref(), g, *taken));
+        Cluster {
+            name: cluster.name.clone(),
+            pool: cluster.pool.clone(),
+            origin: cluster.origin.clone(),
+            control_plane: cluster.control_plane.clone(),
+            workers: workers.collect(),
+        }
+    }
+
+    fn stood_in(
+        &mut self,
+        cluster: &str,
+        policy: Option<&String>,
+        group: &NodeGroup,
+        taken: Resources,
+    ) -> NodeGroup {
+        let mut services = BTreeMap::new();
+        let mut kept = Resources::default();
+        for &(id, size) in &self.free {
+            if let Some(&n) = group.services.get(id) {
+                kept += size.times(u64::from(n));
+                services.insert(id.clone(), n);
+            }
+        }
+        if services.len() < group.services.len() {
+            let taken = taken.saturating_sub(kept);
             let room = self.rooms.get(group.class.as_str()).copied();
             let most = room.unwrap_or_default().saturating_sub(kept);
             let full = !self.least.fits(most.saturating_sub(taken));
-            let exact = (cluster.name.clone(), policy.clone(), taken);
-            let crowded = self.made.len() >= MOST_ROOMS && !self.made.contains_key(&exact);
+            let key = |taken| (cluster.to_owned(), policy.cloned(), taken);
+            let crowded = self.made.len() >= MOST_ROOMS && !self.made.contains_key(&key(taken));
             let taken = if full || crowded { most } else { taken };
             let number = self.made.len();
             let (id, count) = self
                 .made
-                .entry((cluster.name.clone(), policy.clone(), taken))
+                .entry(key(taken))
                 .or_insert_with(|| (ServiceId::new(FIXED, format!("{number:06}")), 0));
             *count = count.saturating_add(group.count);
-            group.services.insert(id.clone(), 1);
+            services.insert(id.clone(), 1);
+        }
+        NodeGroup {
+            class: group.class.clone(),
+            count: group.count,
+            services,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 
-use super::basis;
+use super::basis::{self, Settled};
 use super::filter::{Held, minimal};
 use super::member::{About, Member, members};
 use super::oracle::{Goal, Oracle};
@@ -79,12 +79,12 @@ pub fn costs(snapshot: &Snapshot, solution: &Solution, id: &ServiceId) -> Option
 /// The fleet as decided, with the service and those tied to it taken off, and what placing them
 /// anew adds to the cost per hour; none if the search then finds no place for one of them.
 fn anew(facts: &Facts<'_>, id: &ServiceId) -> Option<(Trial, Micros)> {
-    let settled = basis::settled(facts);
-    let tied = basis::tied(&settled, id);
-    let mut base = if size(&settled) > WHOLE.tries {
+    let settled = Settled::new(facts);
+    let tied = basis::tied(&settled.snapshot, id);
+    let mut base = if size(&settled.snapshot) > WHOLE.tries {
         basis::only(&settled, &tied)
     } else {
-        settled
+        settled.snapshot
     };
     let before = decide(&base);
     basis::taken_off(&mut base, &tied);

@@ -4,43 +4,13 @@
 
 use super::earn::{self, Earned, Tableau};
 use super::groups::{Cell, Groups, Pattern, Rows, Segment};
+use super::supply::Supply;
 use crate::scheduler::packing::{Class, Limits, fluid};
-use crate::scheduler::problem::Problem;
-use crate::scheduler::state::Usage;
-use crate::scheduler::units::HOURS_PER_MONTH;
 
 /// First step, as a share of the average price.
 const FIRST_STEP: f64 = 0.3;
 /// Steps between two looks at the averaged prices.
 const LOOK: usize = 25;
-
-/// What is sold in each row.
-#[derive(Debug)]
-pub(crate) struct Supply {
-    pub classes: Vec<Class>,
-    pub limits: Limits,
-}
-
-impl Supply {
-    /// What is left of it once so much is in use.
-    pub fn without(&self, used: &Usage) -> Supply {
-        let limits = &self.limits.0;
-        let left = |i: usize, used: f64| (limits[i] - used).max(0.0);
-        Supply {
-            classes: self.classes.clone(),
-            limits: Limits([
-                left(0, used.nodes as f64),
-                left(1, used.size.milli_cores as f64),
-                left(2, used.size.mib as f64),
-                left(3, used.hourly as f64),
-            ]),
-        }
-    }
-
-    fn is_limited(&self) -> bool {
-        self.limits.0.iter().any(|limit| limit.is_finite())
-    }
-}
 
 /// Prices of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -70,6 +40,17 @@ pub(crate) struct Prices {
     pub worth: Vec<[f64; 4]>,
     /// The bound that the best prices give, not yet proven in integers.
     pub bound: f64,
+}
+
+impl Prices {
+    /// A class's price with what a node of it takes of its row's limits.
+    pub fn reduced(&self, row: usize, class: &Class) -> f64 {
+        let (worth, takes) = (&self.worth[row], &class.takes.0);
+        class.price * (1.0 + worth[3])
+            + takes[0] * worth[0]
+            + takes[1] * worth[1]
+            + takes[2] * worth[2]
+    }
 }
 
 struct Market<'a> {
@@ -387,38 +368,5 @@ impl Sums {
         let n = self.steps.max(1.0);
         let mean = |list: &[[f64; 2]]| list.iter().map(|x| x.map(|x| x / n)).collect();
         (mean(&self.asked), mean(&self.offered))
-    }
-}
-
-/// What each row sells, within what limits.
-pub(crate) fn supplies(problem: &Problem<'_>, rows: &Rows) -> Vec<Supply> {
-    rows.pools.iter().map(|&p| supply(problem, p)).collect()
-}
-
-fn supply(problem: &Problem<'_>, p: usize) -> Supply {
-    let pool = &problem.snapshot.pools[p];
-    let limit = |limit: Option<u64>| limit.map_or(f64::INFINITY, |limit| limit as f64);
-    let budget = pool
-        .monthly_budget
-        .map(|b| (b / HOURS_PER_MONTH).max(0) as u64);
-    let classes = problem.pools[p].offers.iter().map(|offer| Class {
-        cpu: offer.allocatable.milli_cores as f64,
-        mem: offer.allocatable.mib as f64,
-        price: offer.hourly as f64,
-        takes: Limits([
-            1.0,
-            offer.capacity.milli_cores as f64,
-            offer.capacity.mib as f64,
-            offer.hourly as f64,
-        ]),
-    });
-    Supply {
-        classes: classes.collect(),
-        limits: Limits([
-            limit(pool.caps.max_nodes),
-            limit(pool.caps.max_milli_cores),
-            limit(pool.caps.max_mib),
-            limit(budget),
-        ]),
     }
 }

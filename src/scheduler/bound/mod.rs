@@ -10,6 +10,7 @@ pub(crate) mod ascent;
 pub(crate) mod certificate;
 pub(crate) mod earn;
 pub(crate) mod groups;
+pub(crate) mod supply;
 
 use super::problem::Problem;
 use ascent::Prices;
@@ -43,7 +44,7 @@ pub(crate) fn certify(
     }
     let rows = Rows::new(problem);
     let groups = Groups::new(problem, &rows, services, false);
-    let supplies = ascent::supplies(problem, &rows);
+    let supplies = supply::all(problem, &rows);
     let prices = ascent::ascend(&rows, &groups, &supplies, steps(&groups));
     let list = certificate::rounded(problem, &rows, &prices);
     certificate::prove(problem, &rows, list, services)

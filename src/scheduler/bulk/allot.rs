@@ -2,9 +2,11 @@
 //! that no pool is given more than it can hold well.
 
 use super::Guide;
-use super::demand::{self, Evenness};
+use super::demand;
+use super::extra;
+use super::weight;
 use crate::scheduler::bound::groups::Cell;
-use crate::scheduler::packing::Class;
+use crate::scheduler::constraint::spread::Evenness;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::State;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +21,6 @@ const WALL: f64 = 1.0;
 const UNEVEN: f64 = 0.5;
 /// What a pool is dearer that is expected to sell hardly anything.
 const CLOSED: f64 = 0.15;
-/// What a replica that fills a node alone is dearer: little fits beside it.
-const BULKY: f64 = 0.05;
 /// Share of a pool's target that one service is given at a time.
 const PORTION: f64 = 0.05;
 
@@ -55,7 +55,7 @@ impl<'a> Allotment<'a> {
             targets: (0..rows).map(|row| target(guide, row)).collect(),
             given: vec![[0.0; 2]; rows],
             prices: vec![(0.0, 0.0); rows],
-            extra: extras(guide),
+            extra: extra::all(guide),
             shares: Vec::new(),
         };
         for row in 0..rows {
@@ -97,7 +97,7 @@ impl<'a> Allotment<'a> {
         };
         let size = members.iter().map(|&s| {
             let service = problem.service(s);
-            u64::from(service.replicas) * (service.size.milli_cores * 4 + service.size.mib)
+            u64::from(service.replicas) * weight(service.size)
         });
         let size = std::cmp::Reverse(size.sum());
         (
@@ -153,7 +153,7 @@ impl<'a> Allotment<'a> {
     fn service(&mut self, s: usize, pools: &[usize], needs: &[Vec<usize>]) -> bool {
         let mut mine: Vec<(usize, u32)> = Vec::new();
         let mut left = self.problem.service(s).replicas;
-        let mut even = Evenness::new(self.problem, s);
+        let mut even = Evenness::none_yet(self.problem, s);
         for need in needs {
             if mine.iter().any(|(p, _)| need.contains(p)) {
                 continue;
@@ -201,17 +201,18 @@ impl<'a> Allotment<'a> {
     }
 
     /// The pool where a replica costs the least now.
-    fn cheapest(&self, s: usize, pools: &[usize], even: &Evenness) -> Option<usize> {
+    fn cheapest(&self, s: usize, pools: &[usize], even: &[Evenness]) -> Option<usize> {
         let cell: &Cell = &self.guide.groups.cells[self.guide.groups.of[s]?];
         let (cpu, mem) = (cell.cpu as f32, cell.mem as f32);
         let extra = self.extra.get(&(cell.cpu as u64, cell.mem as u64))?;
+        let allowed = |p: usize| even.iter().all(|e| e.allows_pool(self.problem, p));
         let mut best: Option<(f32, usize)> = None;
         for &p in pools {
             let row = self.guide.rows.of[p];
             let (a, b) = self.prices[row];
             let penalty = cell.penalties.get(row).map_or(0.0, |x| *x as f32);
             let price = (a * cpu + b * mem) * extra[row] + penalty;
-            if best.is_none_or(|(least, _)| price < least) && even.allows(self.problem, p) {
+            if best.is_none_or(|(least, _)| price < least) && allowed(p) {
                 best = Some((price, p));
             }
         }
@@ -233,9 +234,11 @@ impl<'a> Allotment<'a> {
         pool: usize,
         n: u32,
         mine: &mut Vec<(usize, u32)>,
-        even: &mut Evenness,
+        even: &mut [Evenness],
     ) {
-        even.add(self.problem, pool, n);
+        for even in even {
+            even.add(self.problem, pool, n);
+        }
         match mine.iter_mut().find(|(p, _)| *p == pool) {
             Some((_, count)) => *count += n,
             None => mine.push((pool, n)),
@@ -298,30 +301,25 @@ impl<'a> Allotment<'a> {
     /// Allots what found no room once more, to pools that may still grow.
     pub fn again(&mut self, state: &State<'_>, left: &[Share]) {
         for (row, &p) in self.guide.rows.pools.iter().enumerate() {
-            let used = &state.usage[p];
-            let limits = &self.guide.supplies[row].limits.0;
-            let free = |i: usize, used: u64| (limits[i] - used as f64).max(0.0);
-            let nodes = free(0, used.nodes);
-            let money = free(3, used.hourly.max(0) as u64);
-            let class = self.guide.supplies[row].classes.iter();
-            let (cpu, mem, price) = class.fold((0.0f64, 0.0f64, f64::INFINITY), |(c, m, x), k| {
-                (c.max(k.cpu), m.max(k.mem), x.min(k.price / k.cpu.max(1.0)))
-            });
+            let supply = &self.guide.supplies[row];
+            let [nodes, cores, memory, money] = supply.left(&state.usage[p]).0;
+            let (cpu, mem, price) = supply
+                .classes
+                .iter()
+                .fold((0.0f64, 0.0f64, f64::INFINITY), |(c, m, x), k| {
+                    (c.max(k.cpu), m.max(k.mem), x.min(k.price / k.cpu.max(1.0)))
+                });
             self.targets[row] = [
-                free(1, used.size.milli_cores)
-                    .min(nodes * cpu)
-                    .min(money / price)
-                    * TARGET,
-                free(2, used.size.mib).min(nodes * mem) * TARGET,
+                cores.min(nodes * cpu).min(money / price) * TARGET,
+                memory.min(nodes * mem) * TARGET,
             ];
             self.given[row] = [0.0; 2];
             self.reprice(row);
         }
         for share in left {
             let pools = super::topup::others(self.problem, self.guide, share);
-            let even = Evenness::free();
             for _ in 0..share.replicas {
-                if let Some(p) = self.cheapest(share.service, &pools, &even) {
+                if let Some(p) = self.cheapest(share.service, &pools, &[]) {
                     self.add(share.service, p, 1.0);
                     self.shares.push(Share {
                         pool: p,
@@ -343,9 +341,8 @@ fn asked(cpu: f64, mem: f64) -> (f32, f32) {
 fn target(guide: &Guide, row: usize) -> [f64; 2] {
     let (asked, offered) = (guide.prices.asked[row], guide.prices.offered[row]);
     let supply = &guide.supplies[row];
-    let limited = supply.limits.0.iter().any(|limit| limit.is_finite());
     let of = |i: usize| {
-        if limited {
+        if supply.is_limited() {
             asked[i].min(offered[i])
         } else {
             asked[i]
@@ -362,44 +359,4 @@ fn target(guide: &Guide, row: usize) -> [f64; 2] {
     } else {
         target
     }
-}
-
-/// By shape, how much more than its worth a replica costs in each row: its share of the best class that
-/// holds it, which may not be one of those that the prices come from.
-fn extras(guide: &Guide) -> BTreeMap<(u64, u64), Vec<f32>> {
-    let mut extra = BTreeMap::new();
-    for cell in &guide.groups.cells {
-        extra
-            .entry((cell.cpu as u64, cell.mem as u64))
-            .or_insert_with(|| {
-                let rows = 0..guide.rows.pools.len();
-                rows.map(|row| extra_in(guide, row, cell.cpu, cell.mem))
-                    .collect()
-            });
-    }
-    extra
-}
-
-fn extra_in(guide: &Guide, row: usize, cpu: f64, mem: f64) -> f32 {
-    let price = guide.prices.rows[row];
-    let reduced = |class: &Class| {
-        let worth = &guide.prices.worth[row];
-        let takes = &class.takes.0;
-        class.price * (1.0 + worth[3])
-            + takes[0] * worth[0]
-            + takes[1] * worth[1]
-            + takes[2] * worth[2]
-    };
-    let supply = &guide.supplies[row];
-    let fitting = supply
-        .classes
-        .iter()
-        .filter(|k| k.cpu >= cpu && k.mem >= mem);
-    let least = fitting.fold(f64::INFINITY, |least, class| {
-        let share = (cpu / class.cpu).max(mem / class.mem);
-        let times = reduced(class) / price.of(class.cpu, class.mem).max(1e-9);
-        least.min(times * (1.0 + BULKY * share * share))
-    });
-    // A shape that stands for others may be larger than they are.
-    if least.is_finite() { least as f32 } else { 4.0 }
 }

@@ -33,67 +33,28 @@ pub(crate) fn within_reach(problem: &Problem<'_>, members: &[usize]) -> Vec<Vec<
     lists
 }
 
-/// How evenly a service must be spread, with what is allotted so far.
-pub(crate) struct Evenness {
-    rules: Vec<Rule>,
+/// Where a replica that was allotted to a pool could be instead, without another rule being broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freedom {
+    /// Nowhere else: how replicas are spread over places is decided.
+    Here,
+    /// In the same region, and, where others are tied to it by latency, as near to them.
+    Region,
+    Anywhere,
 }
 
-struct Rule {
-    max_skew: u32,
-    topology: Topology,
-    /// Domains that count, with the replicas in each.
-    counts: Vec<(usize, u32)>,
+/// The freedom that a service's rules leave each of its replicas.
+pub(crate) fn freedom(problem: &Problem<'_>, s: usize) -> Freedom {
+    let demand = &problem.demands[s];
+    match () {
+        () if !demand.spread.is_empty() || !demand.required.is_empty() => Freedom::Here,
+        () if demand.min_regions > 1 || is_tied(problem, s) => Freedom::Region,
+        () => Freedom::Anywhere,
+    }
 }
 
-impl Evenness {
-    pub fn new(problem: &Problem<'_>, s: usize) -> Self {
-        let rules = problem.demands[s].spread.iter().map(|rule| {
-            let mut counts: Vec<(usize, u32)> = Vec::new();
-            for &p in problem.eligible(s) {
-                if let Some(domain) = problem.domain(p, rule.topology)
-                    && !counts.iter().any(|(known, _)| *known == domain)
-                {
-                    counts.push((domain, 0));
-                }
-            }
-            Rule {
-                max_skew: rule.max_skew,
-                topology: rule.topology,
-                counts,
-            }
-        });
-        Evenness {
-            rules: rules.collect(),
-        }
-    }
-
-    pub fn add(&mut self, problem: &Problem<'_>, pool: usize, n: u32) {
-        for rule in &mut self.rules {
-            let domain = problem.domain(pool, rule.topology);
-            for (known, count) in &mut rule.counts {
-                if Some(*known) == domain {
-                    *count += n;
-                }
-            }
-        }
-    }
-
-    /// Whether one more replica in a pool keeps to all rules.
-    pub fn allows(&self, problem: &Problem<'_>, pool: usize) -> bool {
-        self.rules.iter().all(|rule| {
-            let domain = problem.domain(pool, rule.topology);
-            let here = rule.counts.iter().find(|(known, _)| Some(*known) == domain);
-            let least = rule.counts.iter().map(|(_, n)| *n).min().unwrap_or(0);
-            here.is_none_or(|(_, n)| n + 1 - least <= rule.max_skew)
-        })
-    }
-
-    /// No rules at all.
-    pub fn free() -> Self {
-        Evenness { rules: Vec::new() }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
+/// Whether latency ties it to another service.
+pub(crate) fn is_tied(problem: &Problem<'_>, s: usize) -> bool {
+    let demand = &problem.demands[s];
+    !demand.latency.is_empty() || !demand.dependents.is_empty()
 }

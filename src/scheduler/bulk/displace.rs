@@ -2,7 +2,9 @@
 
 use super::Guide;
 use super::allot::Share;
+use super::demand::{self, Freedom};
 use super::topup::others;
+use super::weight;
 use crate::scheduler::constraint::cluster_rules::accepts;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::State;
@@ -78,20 +80,18 @@ impl Freedoms {
     }
 
     fn of(&self, problem: &Problem<'_>, guide: &Guide, service: usize, pool: usize) -> usize {
-        let demand = &problem.demands[service];
         let Some(cell) = guide.groups.of[service] else {
             return 1;
         };
-        if !demand.spread.is_empty() || !demand.required.is_empty() {
-            return 1;
-        }
         let set = guide.groups.cells[cell].set;
-        let tied = !demand.latency.is_empty() || !demand.dependents.is_empty();
-        if tied || demand.min_regions > 1 {
-            let here = self.regions[set].get(&guide.rows.region(pool));
-            return here.copied().unwrap_or(1);
+        match demand::freedom(problem, service) {
+            Freedom::Here => 1,
+            Freedom::Region => {
+                let here = self.regions[set].get(&guide.rows.region(pool));
+                here.copied().unwrap_or(1)
+            }
+            Freedom::Anywhere => self.whole[set],
         }
-        self.whole[set]
     }
 }
 
@@ -139,7 +139,6 @@ fn enough(
 ) -> Option<Vec<usize>> {
     let wanted = state.problem.service(s).size;
     let size = |t: usize| state.problem.service(t).size;
-    let weight = |size: Resources| size.milli_cores * 4 + size.mib;
     let mut rest: Vec<usize> = (freer.iter())
         .flat_map(|&(t, count)| std::iter::repeat_n(t, count as usize))
         .collect();

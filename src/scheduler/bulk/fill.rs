@@ -122,14 +122,10 @@ fn tenants(node: &Filled, sources: &mut [Source]) -> Vec<(usize, u32)> {
 
 /// A pool's classes, priced with what they take of its limits.
 fn reduced(guide: &Guide, row: usize) -> Vec<Class> {
-    let worth = &guide.prices.worth[row];
     let classes = guide.supplies[row].classes.iter();
     classes
         .map(|class| Class {
-            price: class.price * (1.0 + worth[3])
-                + worth[0]
-                + class.takes.0[1] * worth[1]
-                + class.takes.0[2] * worth[2],
+            price: guide.prices.reduced(row, class),
             ..*class
         })
         .collect()
@@ -149,13 +145,7 @@ fn free(
     {
         used.add(Usage::of(offer, u64::from(*n)));
     }
-    let limits = &guide.supplies[guide.rows.of[pool]].limits.0;
-    Limits([
-        limits[0] - used.nodes as f64,
-        limits[1] - used.size.milli_cores as f64,
-        limits[2] - used.size.mib as f64,
-        limits[3] - used.hourly as f64,
-    ])
+    guide.supplies[guide.rows.of[pool]].left(&used)
 }
 
 /// The cluster of these rules that may have another worker without being fuller than it would like.

@@ -4,19 +4,27 @@
 mod allot;
 mod demand;
 mod displace;
+mod extra;
 mod fill;
 mod topup;
 
 use super::bound;
-use super::bound::ascent::{self, Prices, Supply};
+use super::bound::ascent::{self, Prices};
 use super::bound::groups::{Groups, Rows};
+use super::bound::supply::{self, Supply};
 use super::state::State;
+use super::units::Resources;
 use allot::Allotment;
 
 /// Rounds of allotting and packing; each takes up what the one before left over.
 const ROUNDS: usize = 3;
 /// Rounds in which what has few choices takes the place of what has more.
 const DISPLACEMENTS: usize = 4;
+
+/// What counts as large: a core as much as 4 GiB, the usual ratio of nodes.
+fn weight(size: Resources) -> u64 {
+    size.milli_cores * 4 + size.mib
+}
 
 /// Prices for a fleet, and what they were found from.
 pub(crate) struct Guide {
@@ -32,7 +40,7 @@ impl Guide {
         let problem = state.problem;
         let rows = Rows::new(problem);
         let groups = Groups::new(problem, &rows, services, true);
-        let supplies = ascent::supplies(problem, &rows);
+        let supplies = supply::all(problem, &rows);
         let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
             .map(|(supply, &p)| supply.without(&state.usage[p]))
             .collect();

@@ -2,26 +2,28 @@
 
 use super::Guide;
 use super::allot::Share;
+use super::demand::{self, Freedom};
+use super::weight;
 use crate::scheduler::constraint::cluster_rules::accepts;
+use crate::scheduler::pack;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::State;
 
-/// The pools where a replica may be that was allotted to one, without another rule being broken: anywhere
-/// for a service without rules about places, else in the same region, else only there.
+/// The pools where a replica may be that was allotted to one.
 pub(crate) fn others(problem: &Problem<'_>, guide: &Guide, share: &Share) -> Vec<usize> {
-    let demand = &problem.demands[share.service];
-    let tied = !demand.latency.is_empty() || !demand.dependents.is_empty();
-    if !demand.spread.is_empty() || !demand.required.is_empty() {
+    let freedom = demand::freedom(problem, share.service);
+    if freedom == Freedom::Here {
         return vec![share.pool];
     }
     let region = guide.rows.region(share.pool);
-    let anywhere = demand.min_regions < 2 && !tied;
+    let tied = demand::is_tied(problem, share.service);
     let near = |&p: &usize| {
-        anywhere
+        freedom == Freedom::Anywhere
             || p == share.pool
             || (guide.rows.region(p) == region && (!tied || same_reach(problem, share, p)))
     };
-    demand.usable.iter().copied().filter(near).collect()
+    let usable = problem.demands[share.service].usable.iter();
+    usable.copied().filter(near).collect()
 }
 
 /// Whether a pool is as near to everything that the service is tied to as the one it was allotted to.
@@ -37,16 +39,15 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, mut left: Vec<Share>) ->
     let problem = state.problem;
     left.sort_by_key(|share| {
         let size = problem.service(share.service).size;
-        (
-            std::cmp::Reverse(size.milli_cores * 4 + size.mib),
-            share.service,
-            share.pool,
-        )
+        (std::cmp::Reverse(weight(size)), share.service, share.pool)
     });
     for share in &mut left {
         let pools = others(problem, guide, share);
         while share.replicas > 0 {
-            let Some((c, n)) = tightest(state, share.service, &pools) else {
+            let open = (pools.iter().flat_map(|&p| &state.by_pool[p]).copied())
+                .filter(|&c| accepts(state, c, share.service));
+            let tightest = pack::best_fit(state, share.service, open, |_, left| weight(left));
+            let Some((c, n)) = tightest else {
                 break;
             };
             state.put(c, n, share.service);
@@ -55,32 +56,4 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, mut left: Vec<Share>) ->
     }
     left.retain(|share| share.replicas > 0);
     left
-}
-
-fn tightest(state: &State<'_>, s: usize, pools: &[usize]) -> Option<(usize, usize)> {
-    let service = state.problem.service(s);
-    let mut best: Option<(u64, usize, usize)> = None;
-    for &c in pools.iter().flat_map(|&p| &state.by_pool[p]) {
-        let cluster = &state.clusters[c];
-        if !cluster.may_have_room(service.size) || !accepts(state, c, s) {
-            continue;
-        }
-        let mut fits = false;
-        for (n, node) in cluster.nodes.iter().enumerate() {
-            let alone = service.one_per_node && node.holds(s);
-            if !node.live || alone || !service.size.fits(node.free) {
-                continue;
-            }
-            fits = true;
-            let rest = node.free - service.size;
-            let left = rest.milli_cores * 4 + rest.mib;
-            if best.is_none_or(|(least, _, _)| left < least) {
-                best = Some((left, c, n));
-            }
-        }
-        if !fits {
-            cluster.measure_room();
-        }
-    }
-    best.map(|(_, c, n)| (c, n))
 }

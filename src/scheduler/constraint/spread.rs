@@ -10,17 +10,22 @@ use crate::scheduler::state::State;
 use crate::scheduler::topology::is_of_pools;
 use std::collections::BTreeMap;
 
+/// The domains that count whether there are replicas or not.
+fn domains(problem: &Problem<'_>, s: usize, topology: Topology) -> BTreeMap<usize, u32> {
+    if !is_of_pools(topology) {
+        return BTreeMap::new();
+    }
+    let eligible = problem.eligible(s).iter();
+    eligible
+        .filter_map(|&p| problem.domain(p, topology))
+        .map(|domain| (domain, 0))
+        .collect()
+}
+
 /// Replicas of a service in each domain, empty ones included.
 fn counts(state: &State<'_>, s: usize, topology: Topology) -> BTreeMap<usize, u32> {
     let problem = state.problem;
-    let mut counts = BTreeMap::new();
-    if is_of_pools(topology) {
-        for &p in problem.eligible(s) {
-            if let Some(domain) = problem.domain(p, topology) {
-                counts.entry(domain).or_insert(0);
-            }
-        }
-    }
+    let mut counts = domains(problem, s, topology);
     for (place, n) in state.places(s) {
         let domain = match topology {
             Topology::Cluster => Some(place.cluster),
@@ -44,25 +49,35 @@ pub(crate) struct Evenness {
 impl Evenness {
     /// One for each spread rule of a service.
     pub fn of(state: &State<'_>, s: usize) -> Vec<Evenness> {
-        state.problem.demands[s]
-            .spread
-            .iter()
-            .map(|rule| {
-                Evenness::new(
-                    counts(state, s, rule.topology),
-                    rule.topology,
-                    rule.max_skew,
-                )
-            })
+        let rules = state.problem.demands[s].spread.iter();
+        let counted = |rule: &Spread| counts(state, s, rule.topology);
+        rules
+            .map(|rule| Evenness::new(counted(rule), rule))
             .collect()
     }
 
-    fn new(counts: BTreeMap<usize, u32>, topology: Topology, max_skew: u32) -> Self {
+    /// The same before the service has a replica anywhere.
+    pub fn none_yet(problem: &Problem<'_>, s: usize) -> Vec<Evenness> {
+        let rules = problem.demands[s].spread.iter();
+        let empty = |rule: &Spread| domains(problem, s, rule.topology);
+        rules.map(|rule| Evenness::new(empty(rule), rule)).collect()
+    }
+
+    fn new(counts: BTreeMap<usize, u32>, rule: &Spread) -> Self {
         Evenness {
-            topology,
-            max_skew,
+            topology: rule.topology,
+            max_skew: rule.max_skew,
             fewest: counts.values().copied().min().unwrap_or(0),
             counts,
+        }
+    }
+
+    /// Counts replicas that a pool gets.
+    pub fn add(&mut self, problem: &Problem<'_>, pool: usize, n: u32) {
+        let domain = problem.domain(pool, self.topology);
+        if let Some(count) = domain.and_then(|domain| self.counts.get_mut(&domain)) {
+            *count += n;
+            self.fewest = self.counts.values().copied().min().unwrap_or(0);
         }
     }
 
@@ -124,10 +139,11 @@ mod tests {
     #[test]
     fn the_fewest_may_always_grow_and_others_within_the_skew() {
         let counts = BTreeMap::from([(0, 2), (1, 1), (2, 1)]);
-        let even = |skew| Evenness::new(counts.clone(), Topology::Region, skew);
+        let rule = |topology, max_skew| Spread { topology, max_skew };
+        let even = |skew| Evenness::new(counts.clone(), &rule(Topology::Region, skew));
         assert!(even(1).allows(1));
         assert!(!even(1).allows(0));
         assert!(even(2).allows(0));
-        assert!(Evenness::new(BTreeMap::new(), Topology::Zone, 1).allows(5));
+        assert!(Evenness::new(BTreeMap::new(), &rule(Topology::Zone, 1)).allows(5));
     }
 }

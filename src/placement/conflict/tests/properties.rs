@@ -11,7 +11,9 @@ use proptest::test_runner::{RngSeed, TestCaseError};
 use self::fleet::{Shape, random};
 use super::super::*;
 use crate::scheduler::check::check;
+use crate::scheduler::model::Snapshot;
 use crate::scheduler::solution::{Solution, Verdict};
+use crate::scheduler::solve;
 
 type Held = super::super::filter::Held;
 
@@ -52,7 +54,7 @@ fn has_place(solution: &Solution, id: &ServiceId) -> bool {
 /// Every set, and each of its members, tried afresh.
 fn sets_are_minimal(
     facts: &Facts<'_>,
-    settled: &Snapshot,
+    settled: &Settled,
     outcome: &Outcome,
     whole: Whole,
     analysis: &Analysis,
@@ -126,7 +128,7 @@ fn conflicts_hold(
 ) -> Result<usize, TestCaseError> {
     let (snapshot, solution) = wild(seed, pools, services);
     let facts = Facts::new(&snapshot, &solution);
-    let settled = basis::settled(&facts);
+    let settled = Settled::new(&facts);
     let mut stuck = 0;
     for outcome in trial::stuck(&solution).take(3) {
         let mut effort = Effort {
@@ -155,7 +157,7 @@ fn costs_hold(seed: u64, pools: u64, services: u64) -> Result<(), TestCaseError>
         prop_assert!(found.slack.iter().all(|cost| cost.hourly == 0));
         prop_assert_eq!(found.conflict.is_empty(), found.together == 0);
         let facts = Facts::new(&snapshot, &solution);
-        let mut base = basis::settled(&facts);
+        let mut base = Settled::new(&facts).snapshot;
         let tied = basis::tied(&base, id);
         basis::taken_off(&mut base, &tied);
         let with_all = solve(&base).hourly;
@@ -188,9 +190,9 @@ fn costs_hold(seed: u64, pools: u64, services: u64) -> Result<(), TestCaseError>
 fn reduced_is_sound(seed: u64, pools: u64, services: u64) -> Result<(), TestCaseError> {
     let (snapshot, solution) = wild(seed, pools, services);
     let facts = Facts::new(&snapshot, &solution);
-    let settled = basis::settled(&facts);
+    let settled = Settled::new(&facts);
     for outcome in solution.outcomes.iter().take(3) {
-        let tied = basis::tied(&settled, &outcome.service);
+        let tied = basis::tied(&settled.snapshot, &outcome.service);
         let only = basis::only(&settled, &tied);
         let reduced = solve(&only);
         prop_assert_eq!(check(&only, &reduced), vec![]);

@@ -354,7 +354,7 @@ fn quotes_of_a_large_fleet_hold_everything_else_where_it_is() {
         solves: MOST_SOLVES,
         work: MOST_WORK,
     };
-    let settled = basis::settled(&facts);
+    let settled = Settled::new(&facts);
     let (found, all_tried) = analyse(&facts, &settled, outcome, nothing, &mut effort);
     assert!(found.others_fixed && found.complete && all_tried);
     let (whole, _) = analyse(&facts, &settled, outcome, WHOLE, &mut effort);
