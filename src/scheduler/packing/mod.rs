@@ -29,6 +29,13 @@ pub(crate) struct Class {
     pub takes: Limits,
 }
 
+impl Class {
+    /// Whether one fits on an empty node.
+    fn holds(&self, item: &Item) -> bool {
+        self.cpu >= item.cpu && self.mem >= item.mem
+    }
+}
+
 /// An amount of what a pool limits: nodes, milli-cores, MiB, micro-dollars per hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits(pub [f64; 4]);
@@ -79,8 +86,10 @@ const LEFTOVER_ROUNDS: usize = 400;
 /// Packs items on nodes of the given classes, as cheaply as it can; what finds no room within the limits is
 /// left out.
 pub(crate) fn pack(classes: &[Class], items: &[Item], limits: &Limits) -> Vec<Filled> {
+    // What no class holds would have nodes bought for it in vain.
+    let fits = |item: &Item| classes.iter().any(|class| class.holds(item));
     let all: Vec<(u32, u32)> = (items.iter().enumerate())
-        .filter(|(_, item)| item.count > 0)
+        .filter(|(_, item)| item.count > 0 && fits(item))
         .map(|(i, item)| (i as u32, item.count))
         .collect();
     let plan = packed(classes, items, &undominated(classes), all, limits);
@@ -149,8 +158,7 @@ fn packed<'a>(
 
 impl<'a> Task<'a, '_> {
     fn holds(&self, class: usize, item: u32) -> bool {
-        let (class, item) = (&self.classes[class], &self.items[item as usize]);
-        class.cpu >= item.cpu && class.mem >= item.mem
+        self.classes[class].holds(&self.items[item as usize])
     }
 
     /// Items that one of the classes of the fluid optimum does not hold.
@@ -383,7 +391,7 @@ fn cheapest_for(floor: &Floor<'_>, left: &[(u32, u32)], free: &Limits) -> Option
         (0..floor.classes.len())
             .filter(|&k| {
                 let class = &floor.classes[k];
-                class.cpu >= item.cpu && class.mem >= item.mem && free.holds(&class.takes)
+                class.holds(item) && free.holds(&class.takes)
             })
             .min_by(|&a, &b| floor.classes[a].price.total_cmp(&floor.classes[b].price))
     })
