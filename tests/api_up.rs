@@ -279,23 +279,32 @@ fn the_pages_have_content(up: &Up) {
 }
 
 fn a_decision_is_replayed(up: &Up, root: &Path) {
-    let exported = root.join("decision.json.gz");
-    let file = exported.to_str().unwrap();
-    let (code, live, err) = run(&["replay", "--kubeconfig", up.kubeconfig(), "--export", file]);
+    let folder = root.join("log");
+    let log = folder.to_str().unwrap();
+    let (code, live, err) = run(&["replay", "--kubeconfig", up.kubeconfig()]);
     assert_eq!(code, Some(0), "{err}");
     assert!(live.contains("same, bit for bit"), "{live}");
-    let (code, again, _) = run(&["replay", "--file", file]);
+    let (code, told, err) = run(&["log", "export", log, "--kubeconfig", up.kubeconfig()]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(told.starts_with(log), "{told}");
+    let (code, again, _) = run(&["replay", log]);
     assert_eq!(code, Some(0), "{again}");
+    assert_eq!(again, live);
+    let (code, listed, _) = run(&["log", "--kubeconfig", up.kubeconfig()]);
     assert_eq!(
-        again.lines().skip(1).collect::<Vec<_>>(),
-        live.lines().skip(1).collect::<Vec<_>>()
+        (code, listed.lines().count()),
+        (Some(0), live.lines().count() - 2)
     );
+    what_was_decided_is_explained(up, &listed);
+    other_policies_are_tried(up, root);
     let (code, _, err) = run(&["replay", "--kubeconfig", up.kubeconfig(), "--id", "999999"]);
     assert_eq!(code, Some(1));
     assert!(err.contains("there is no decision 999999"), "{err}");
 
     let mut text = String::new();
-    let packed = fs::File::open(&exported).unwrap();
+    let last = live.lines().rev().nth(2).unwrap();
+    let last = last.split_whitespace().next().unwrap();
+    let packed = fs::File::open(folder.join(format!("decision-{last}.json.gz"))).unwrap();
     GzDecoder::new(packed).read_to_string(&mut text).unwrap();
     let changed = text.replacen("\"replicas\":3", "\"replicas\":2", 1);
     assert_ne!(changed, text);
@@ -303,16 +312,55 @@ fn a_decision_is_replayed(up: &Up, root: &Path) {
     let mut packer = GzEncoder::new(fs::File::create(&tampered).unwrap(), Compression::default());
     packer.write_all(changed.as_bytes()).unwrap();
     packer.finish().unwrap();
-    let (code, out, err) = run(&["replay", "--file", tampered.to_str().unwrap()]);
-    assert_eq!(code, Some(1), "{out}{err}");
+    let (code, out, err) = run(&["replay", tampered.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{out}{err}");
     assert!(
         out.contains("different: the snapshot has the digest"),
         "{out}"
     );
     fs::write(&tampered, "nonsense").unwrap();
-    let (code, _, err) = run(&["replay", "--file", tampered.to_str().unwrap()]);
+    let (code, _, err) = run(&["replay", tampered.to_str().unwrap()]);
     assert_eq!(code, Some(1));
     assert!(err.contains("not readable"), "{err}");
+}
+
+/// The log tells what was decided then, and says so where it does not reach.
+fn what_was_decided_is_explained(up: &Up, listed: &str) {
+    let first = listed.lines().nth(1).unwrap();
+    let time = first.split_whitespace().nth(1).unwrap();
+    let explain = |time: &str| {
+        let service = ["explain", "service", "api-gateway", "--at", time];
+        run(&[&service[..], &["--kubeconfig", up.kubeconfig()]].concat())
+    };
+    let (code, _, err) = explain("2h ago");
+    assert_eq!(code, Some(1), "{err}");
+    assert!(
+        err.contains(&format!("its oldest is decision 1 of {time}")),
+        "{err}"
+    );
+    let (code, out, err) = explain("0s ago");
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.starts_with("This is decision "), "{err}");
+    assert!(out.contains("requiredRegions"), "{out}");
+}
+
+/// What smaller control planes would have cost.
+fn other_policies_are_tried(up: &Up, root: &Path) {
+    let seed = fs::read_to_string("examples/seed/policy.yaml").unwrap();
+    let rule = "clusterPolicy:\n    controlPlane: {replicas: 1}\n";
+    let policy = root.join("policy.yaml");
+    fs::write(&policy, seed.replacen("clusterPolicy:\n", rule, 1)).unwrap();
+    let policy = policy.to_str().unwrap();
+    let (code, out, err) = run(&[
+        "replay",
+        "--kubeconfig",
+        up.kubeconfig(),
+        "--policy",
+        policy,
+    ]);
+    assert_eq!(code, Some(2), "{out}{err}");
+    assert!(out.contains("policy production-policy: replaced"), "{out}");
+    assert!(out.contains(" as decided, "), "{out}");
 }
 
 #[test]

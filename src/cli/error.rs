@@ -4,8 +4,10 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::history::HistoryError;
 use super::online::OnlineError;
 use crate::operator::crypto::CryptoError;
+use crate::placement::history::PolicyError;
 use crate::placement::plan::PlanError;
 use crate::placement::text::ExplainError;
 use crate::placement::whatif::WhatIfError;
@@ -19,6 +21,12 @@ pub(crate) enum CliError {
     /// A command that talks to an API server failed.
     #[error(transparent)]
     Online(#[from] OnlineError),
+    /// A decision log does not hold what is asked for.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// Policies cannot be tried.
+    #[error("{}: {source}", path.display())]
+    Policies { path: PathBuf, source: PolicyError },
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
     Read {

@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chrono::Utc;
+
 use super::error::CliError;
+use super::history::{History, parse_time};
 use super::output::Output;
 use super::{Outcome, live::Live, plan};
 use crate::placement::conflict::costs;
 use crate::placement::plan::{self as document, Plan};
+use crate::placement::snapshot::{Built, Problem};
 use crate::placement::text::{self, ExplainError};
 use crate::scheduler::model::{ServiceId, Snapshot};
 use crate::scheduler::solution::Solution;
@@ -19,6 +23,7 @@ const LISTED: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lattice explain service api -n shop              # live, from the cluster kubectl talks to
+  lattice explain service api --at 2h               # as it was decided then
   lattice explain pool us-east --plan plan.json    # from `lattice plan --out plan.json`
   lattice explain service api --dir fleet/         # from manifests
   lattice explain service api --dir fleet/ --costs # and what each of its constraints costs")]
@@ -40,6 +45,17 @@ pub(crate) struct Args {
     /// Explain what is decided in the cluster of this kubeconfig.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "dir"])]
     kubeconfig: Option<PathBuf>,
+    /// Explain the decision that was in force at this time, from the decision log: RFC 3339, or how long ago.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["plan", "dir"])]
+    at: Option<String>,
+    /// The log, as `lattice log export` wrote it; without it, that of the cluster.
+    #[arg(
+        long,
+        value_name = "LOG",
+        requires = "at",
+        conflicts_with = "kubeconfig"
+    )]
+    log: Option<PathBuf>,
     /// Of a placed service also say what each constraint costs, by solving again without it.
     #[arg(long, conflicts_with = "plan")]
     costs: bool,
@@ -68,10 +84,11 @@ impl Args {
             let what = "--costs is about a service: `lattice explain service NAME --costs`";
             return Err(CliError::Costs(what.to_owned()));
         }
-        let Source { plan, solved } = match (&self.plan, &self.dir) {
-            (Some(file), _) => plan_of_file(file)?,
-            (None, Some(folder)) => self.plan_of_manifests(folder, out)?,
-            (None, None) => self.plan_of_cluster(out)?,
+        let Source { plan, solved } = match (&self.plan, &self.dir, &self.at) {
+            (Some(file), ..) => plan_of_file(file)?,
+            (None, Some(folder), _) => self.plan_of_manifests(folder, out)?,
+            (None, None, Some(time)) => self.plan_of_log(time, out)?,
+            (None, None, None) => self.plan_of_cluster(out)?,
         };
         let mut text = self.explain(&plan).map_err(|error| {
             let known = match error {
@@ -133,17 +150,36 @@ impl Args {
         if let Some(remark) = &decided.remark {
             out.complain(remark);
         }
+        let Built { snapshot, problems } = decided.built;
+        Ok(self.source(snapshot, decided.solution, &problems))
+    }
+
+    fn plan_of_log(&self, time: &str, out: &Output) -> Result<Source, CliError> {
+        let time = parse_time("at", time, Utc::now())?;
+        let history = History::open(self.log.as_deref(), self.kubeconfig.as_deref())?;
+        let listed = history.at(time)?;
+        let record = history.record(listed)?;
+        let number = listed.id.map_or(String::new(), |id| format!(" {id}"));
+        let until = match history.next(listed) {
+            Some(next) => format!("in force until {}", next.time),
+            None => "the last one".to_owned(),
+        };
+        out.complain(&format!(
+            "This is decision{number} of {}, {until}.\n",
+            listed.time
+        ));
+        Ok(self.source(record.snapshot, record.solution, &[]))
+    }
+
+    fn source(&self, snapshot: Snapshot, solution: Solution, problems: &[Problem]) -> Source {
         let options = document::Options {
             rejections: false,
             ..document::Options::default()
         };
-        let (built, solution) = (&decided.built, &decided.solution);
-        let mut plan = document::build(&built.snapshot, solution, &built.problems, options);
-        self.add_rejections(&mut plan, &built.snapshot, solution);
-        Ok(Source {
-            plan,
-            solved: Some((decided.built.snapshot, decided.solution)),
-        })
+        let mut plan = document::build(&snapshot, &solution, problems, options);
+        self.add_rejections(&mut plan, &snapshot, &solution);
+        let solved = Some((snapshot, solution));
+        Source { plan, solved }
     }
 
     /// Only what is asked for: of a whole fleet they are many.

@@ -10,7 +10,9 @@ mod demo;
 mod error;
 mod explain;
 mod generated;
+mod history;
 mod live;
+mod log;
 mod logging;
 mod man;
 mod manifests;
@@ -21,6 +23,7 @@ mod plan;
 mod plan_text;
 mod reference;
 mod replay;
+mod replay_text;
 mod schema;
 mod simulate;
 mod simulate_text;
@@ -44,7 +47,7 @@ use self::output::{ColorChoice, Output};
     version,
     max_term_width = 100,
     propagate_version = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 done and there are changes (plan) or something becomes unplaceable (simulate)."
+    after_help = "Exit codes: 0 done, 1 failed, 2 done and there are changes (plan), something becomes unplaceable (simulate) or something else comes out (replay)."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -73,6 +76,7 @@ enum Command {
     Validate(validate::Args),
     Demo(demo::Args),
     Operator(operator::Args),
+    Log(log::Args),
     Replay(replay::Args),
     Up(up::Args),
     Crds(crds::Args),
@@ -104,6 +108,7 @@ impl Command {
             Self::Validate(args) => args.run(out),
             Self::Demo(args) => args.run(out),
             Self::Operator(args) => args.run(out),
+            Self::Log(args) => args.run(out),
             Self::Replay(args) => args.run(out),
             Self::Up(args) => args.run(out),
             Self::Crds(args) => args.run(out),

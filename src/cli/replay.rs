@@ -1,99 +1,113 @@
-//! `lattice replay`: solves a decision of the log again and compares it bit for bit.
+//! `lattice replay`: solves the decisions of a log again, as they were or with other policies.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Outcome;
-use super::error::CliError;
-use super::online::{self, OnlineError};
-use super::output::{Output, write_file};
-use crate::operator::decision_log::{Head, LogError, Reader};
-use crate::placement::record::{self, DecisionRecord};
+use chrono::Utc;
 
-/// Solve a decision of the log again, and compare it with what was decided, bit for bit.
+use super::error::CliError;
+use super::history::{History, HistoryError, Listed, decode, parse_time};
+use super::manifests::Manifests;
+use super::output::Output;
+use super::plan::Format;
+use super::{Outcome, replay_text};
+use crate::placement::history::{Policies, Replay, Replayer};
+
+/// Solve the decisions of a log again: whether the same comes out, bit for bit, or what other policies would have
+/// decided and cost.
+///
+/// With --policy each decision builds on the one before as those policies would have made it, so that the table
+/// shows the fleet as it would have been.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  lattice replay
-  lattice replay --id 7 --export decision-7.json.gz
-  lattice replay --file decision-7.json.gz")]
+  lattice replay                                   # the log of the cluster kubectl talks to
+  lattice replay --id 7
+  lattice log export log/ && lattice replay log/   # anywhere else, without a cluster
+  lattice replay log/ --policy new-policies.yaml   # what they would have done and cost
+  lattice replay --since \"2d ago\" --policy fleet/policies -o json | jq .totals
+
+Exit codes: 0 the same, 2 something else, 1 error.")]
 pub(crate) struct Args {
+    /// An exported log, or the file of one of its decisions; without it, the log of an API server.
+    #[arg(value_name = "LOG")]
+    log: Option<PathBuf>,
     /// Which API server; without it, KUBECONFIG, ~/.kube/config or the cluster it runs in.
-    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    #[arg(long, value_name = "FILE", conflicts_with = "log")]
     kubeconfig: Option<PathBuf>,
-    /// A decision that was exported, instead of one of the log.
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
-    /// Number of the decision; without it the last one.
-    #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
+    /// Only the decision of this number.
+    #[arg(long, value_name = "NUMBER")]
     id: Option<u64>,
-    /// Also write the decision, with all that it was made from, to this file.
-    #[arg(long, value_name = "FILE", conflicts_with = "file")]
-    export: Option<PathBuf>,
+    /// Only decisions that were in force at this time or later: RFC 3339, or how long ago.
+    #[arg(long, value_name = "TIME", conflicts_with = "id")]
+    since: Option<String>,
+    /// LatticePlacementPolicies that take the place of those of the same name, or are added: folder, file, or `-`
+    /// for stdin. Other objects there are passed over.
+    #[arg(long, value_name = "FILE|DIR")]
+    policy: Option<PathBuf>,
+    /// How to print the answer; json and yaml are `replay.lattice.dev/v1` (see `lattice schema replay`).
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    output: Format,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
-        let (name, record) = match &self.file {
-            Some(path) => (path.display().to_string(), read(path)?),
-            None => online::block_on(self.fetch())?,
-        };
-        if let Some(path) = &self.export {
-            let bytes = record.encode().map_err(log)?;
-            write_file(path, |writer| writer.write_all(&bytes))?;
+        let policies = self.policy.as_deref().map(|path| read(path, out));
+        let policies = policies.transpose()?;
+        let history = History::open(self.log.as_deref(), self.kubeconfig.as_deref())?;
+        let chosen = self.chosen(&history)?;
+        let mut replayer = Replayer::new(policies);
+        for (listed, packed) in history.packed(&chosen)? {
+            replayer.add(listed.id, decode(&packed)?, listed.stood);
         }
-        let (outcome, verdict) = match record::replay(&record) {
-            Ok(record::Same) => (Outcome::Done, "same, bit for bit".to_owned()),
-            Err(difference) => (Outcome::Refused, format!("different: {difference}")),
+        let answer = replayer.finish();
+        out.print(&self.written(&answer, out)?)?;
+        Ok(if answer.same {
+            Outcome::Done
+        } else {
+            Outcome::Changes
+        })
+    }
+
+    fn chosen(&self, history: &History) -> Result<Vec<Listed>, CliError> {
+        let all = history.listed();
+        if all.is_empty() {
+            return Err(HistoryError::Empty.into());
+        }
+        if let Some(id) = self.id {
+            return Ok(vec![history.numbered(id)?.clone()]);
+        }
+        let Some(since) = &self.since else {
+            return Ok(all.to_vec());
         };
-        out.print(&format!(
-            "decision  {name}\ntime      {}\nsnapshot  {}\nsolver    {}\nreplay    {verdict}\n",
-            record.time, record.digest, record.solver_version
-        ))?;
-        Ok(outcome)
+        let since = parse_time("since", since, Utc::now())?;
+        // The one in force at that time too; a log that begins later is taken from its beginning.
+        let first = all.partition_point(|listed| listed.time <= since);
+        let mut chosen = all[first.saturating_sub(1)..].to_vec();
+        if let Some(first) = chosen.first_mut().filter(|first| first.time < since) {
+            let before = (since.datetime() - first.time.datetime()).num_seconds();
+            first.stood = first.stood.saturating_sub(before.unsigned_abs());
+        }
+        Ok(chosen)
     }
 
-    async fn fetch(&self) -> Result<(String, DecisionRecord), OnlineError> {
-        let client = online::client(self.kubeconfig.as_deref(), Some(online::PATIENCE)).await?;
-        let reader = Reader::new(client);
-        let head = reader.head().await?.unwrap_or_default();
-        let entry = match self.id {
-            None => head.last(),
-            Some(id) => head.entry(id),
-        };
-        let entry = entry.ok_or_else(|| OnlineError::NoDecision(missing(&head, self.id)))?;
-        Ok((entry.id.to_string(), reader.record(entry).await?))
-    }
-}
-
-fn missing(head: &Head, id: Option<u64>) -> String {
-    match (id, head.entries.first(), head.last()) {
-        (Some(id), Some(first), Some(last)) => format!(
-            "there is no decision {id} in the log, which holds {} to {}",
-            first.id, last.id
-        ),
-        _ => "the log holds no decision".to_owned(),
+    fn written(&self, answer: &Replay, out: &Output) -> Result<String, CliError> {
+        Ok(match self.output {
+            Format::Text => replay_text::render(answer, out.paint),
+            Format::Json => serde_json::to_string_pretty(answer)? + "\n",
+            Format::Yaml => serde_saphyr::to_string(answer)?,
+        })
     }
 }
 
-fn read(path: &Path) -> Result<DecisionRecord, CliError> {
-    let bytes = fs::read(path).map_err(CliError::read(path))?;
-    DecisionRecord::decode(&bytes).map_err(log)
-}
-
-fn log(error: record::RecordError) -> CliError {
-    OnlineError::from(LogError::from(error)).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_decision_that_is_not_there_is_told_with_those_that_are() {
-        assert_eq!(missing(&Head::default(), None), "the log holds no decision");
-        assert_eq!(
-            missing(&Head::default(), Some(3)),
-            "the log holds no decision"
-        );
+/// The policies at a path.
+fn read(path: &Path, out: &Output) -> Result<Policies, CliError> {
+    let manifests = Manifests::load(path)?;
+    let findings = manifests.examine(&[]);
+    if findings.errors() > 0 {
+        return Err(CliError::BadInput(findings.render(out.color_errors)));
     }
+    let policies = Policies::new(&manifests.inputs.policies);
+    policies.map_err(|source| CliError::Policies {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -3,7 +3,7 @@
 use super::Outcome;
 use super::error::CliError;
 use super::output::Output;
-use crate::placement::{plan, whatif};
+use crate::placement::{history, plan, whatif};
 
 /// Print the JSON Schema of what `-o json` prints.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,8 @@ pub(crate) struct Args {
 enum Document {
     /// `plan.lattice.dev/v1`, printed by `lattice plan`.
     Plan,
+    /// `replay.lattice.dev/v1`, printed by `lattice replay`.
+    Replay,
     /// `simulate.lattice.dev/v1`, printed by `lattice simulate`.
     Simulate,
     /// `verify.lattice.dev/v1`, printed by `lattice verify`.
@@ -29,6 +31,7 @@ impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let schema = match self.document {
             Document::Plan => plan::plan_schema(),
+            Document::Replay => history::replay_schema(),
             Document::Verify => plan::verify_schema(),
             Document::Simulate => whatif::simulation_schema(),
         };

@@ -8,6 +8,7 @@ pub mod diff;
 pub(crate) mod facts;
 #[cfg(test)]
 mod fixtures;
+pub mod history;
 pub mod inputs;
 pub mod labels;
 pub mod plan;

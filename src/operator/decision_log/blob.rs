@@ -28,12 +28,18 @@ impl BlobRef {
         let short: String = self.sha256.chars().take(NAME_DIGITS).collect();
         (0..self.parts).map(move |part| format!("lattice-blob-{short}-{part}"))
     }
+
+    /// Whether these are the bytes that it names.
+    pub(crate) fn names_bytes(&self, bytes: &[u8]) -> bool {
+        sha256(bytes) == self.sha256
+    }
 }
 
 /// A blob with its parts, ready to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
-    pub(crate) reference: BlobRef,
+    /// Where it is to be.
+    pub reference: BlobRef,
     pub(crate) parts: Vec<Vec<u8>>,
 }
 
@@ -58,7 +64,7 @@ pub fn cut(bytes: &[u8]) -> Result<Blob, LogError> {
 /// Puts the parts together again, and refuses them when they are not what the reference names.
 pub(crate) fn join(reference: &BlobRef, parts: &[Vec<u8>]) -> Result<Vec<u8>, LogError> {
     let bytes = parts.concat();
-    if sha256(&bytes) == reference.sha256 {
+    if reference.names_bytes(&bytes) {
         Ok(bytes)
     } else {
         Err(LogError::Corrupt(reference.sha256.clone()))

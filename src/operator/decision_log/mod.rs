@@ -20,7 +20,7 @@ use kube::{
     api::{DeleteParams, ListParams, ObjectMeta, PartialObjectMeta, PostParams},
 };
 
-use self::blob::{Blob, BlobRef};
+use self::blob::Blob;
 pub use self::head::{Entry, Head};
 use crate::placement::record::{DecisionRecord, RecordError};
 
@@ -98,12 +98,17 @@ impl Reader {
     /// # Errors
     /// If a part is missing or damaged.
     pub async fn record(&self, entry: &Entry) -> Result<DecisionRecord, LogError> {
-        let bytes = self.bytes(&entry.blob).await?;
+        let bytes = self.packed(entry).await?;
         let decoding = tokio::task::spawn_blocking(move || DecisionRecord::decode(&bytes));
         Ok(decoding.await??)
     }
 
-    async fn bytes(&self, reference: &BlobRef) -> Result<Vec<u8>, LogError> {
+    /// The same, packed as it is stored.
+    ///
+    /// # Errors
+    /// If a part is missing or damaged.
+    pub async fn packed(&self, entry: &Entry) -> Result<Vec<u8>, LogError> {
+        let reference = &entry.blob;
         let mut parts = Vec::with_capacity(reference.parts);
         for name in reference.names() {
             let map = self.maps.get_opt(&name).await?;

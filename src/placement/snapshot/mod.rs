@@ -17,6 +17,7 @@ mod services;
 use crate::scheduler::model::{ServiceId, Snapshot};
 
 pub(crate) use self::names::service_id;
+pub(crate) use self::policies::one as policy;
 pub(crate) use self::selectors::{policy_selects, selects};
 pub use super::inputs::Inputs;
 pub use super::problem::{Problem, Severity};

@@ -56,7 +56,8 @@ fn check_control_plane(
     }
 }
 
-fn one(name: &str, policy: &LatticePlacementPolicy) -> Policy {
+/// One policy as the solver knows it.
+pub(crate) fn one(name: &str, policy: &LatticePlacementPolicy) -> Policy {
     let spec = &policy.spec;
     let requirements = spec.requirements.clone().unwrap_or_default();
     Policy {

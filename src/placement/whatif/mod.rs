@@ -22,6 +22,7 @@ pub use self::document::{
 };
 pub use self::error::WhatIfError;
 pub use self::factor::Factor;
+pub(crate) use self::moves::moves;
 pub use self::request::{Loss, PriceChange, Request, Scope, Sweep};
 pub use self::scenario::Scenario;
 pub use self::schema::simulation_schema;

@@ -10,7 +10,7 @@ use crate::scheduler::share::Prices;
 use crate::scheduler::solution::{Solution, placements};
 
 /// Counts what moves. A replica moves when it goes from one cluster to another.
-pub(super) fn moves(before: &[Cluster], solution: &Solution) -> Moves {
+pub(crate) fn moves(before: &[Cluster], solution: &Solution) -> Moves {
     let (was, is) = (placements(before.iter()), solution.placements());
     let ids: BTreeSet<_> = was.keys().chain(is.keys()).collect();
     let mut moves = Moves::default();
