@@ -202,6 +202,17 @@ proptest! {
     }
 
     #[test]
+    fn fleets_with_extended_resources_are_sound(
+        seed in any::<u64>(),
+        pools in 1u64..8,
+        services in 1u64..24,
+    ) {
+        let mut snapshot = random(seed, &Shape { pools, services, wild: true });
+        fleet::offers::add_extended(&mut snapshot, seed);
+        holds(&snapshot, seed)?;
+    }
+
+    #[test]
     fn plans_stay_sound_while_the_fleet_changes(
         seed in any::<u64>(),
         pools in 2u64..6,

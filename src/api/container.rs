@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::container_mount::{File, Mounts, Volume};
+use super::extended::{ExtendedResources, extended_schema};
 use super::quantity::{Cores, MemoryGi, QuantityError, at_most};
 
 /// One container of a service.
@@ -57,6 +58,11 @@ pub struct ContainerResources {
     /// What it may use at most. Without requests, these are also requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<ResourceAmounts>,
+    /// Extended resources, by Kubernetes' names, such as `nvidia.com/gpu`: whole numbers. As Kubernetes has it,
+    /// what is requested of them is also the limit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "extended_schema")]
+    pub extended: ExtendedResources,
 }
 
 impl ContainerResources {

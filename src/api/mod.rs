@@ -15,6 +15,7 @@ pub mod container_mount;
 pub mod cost;
 pub mod credentials;
 pub mod environment;
+pub mod extended;
 pub mod external_service;
 pub mod flux;
 pub mod git;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conditions::{Condition, conditions_schema};
+use super::extended::{ExtendedResources, GPU, extended_schema};
 use super::money::{MAX_MONEY, Money};
 use super::pool::default_currency;
 use super::provider_type::ProviderType;
@@ -76,14 +77,32 @@ pub struct NodeResources {
     /// Storage for workloads, as a number of GiB or a quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_gi: Option<MemoryGi>,
-    /// Graphics processors.
+    /// Graphics processors: `nvidia.com/gpu`, unless `extended` names another resource that ends in `/gpu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1024))]
     pub gpus: Option<u32>,
+    /// Extended resources of the machine, by Kubernetes' names, such as `nvidia.com/gpu`: whole numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "extended_schema")]
+    pub extended: ExtendedResources,
     /// Most pods that the machine runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub max_pods: Option<u32>,
+}
+
+impl NodeResources {
+    /// All extended resources of the machine, those that `gpus` stands for included.
+    pub fn all_extended(&self) -> ExtendedResources {
+        let mut all = self.extended.clone();
+        if let Some(gpus) = self.gpus
+            && !all.keys().any(|name| name.ends_with("/gpu"))
+        {
+            all.insert(GPU.to_owned(), gpus);
+        }
+        all.retain(|_, amount| *amount > 0);
+        all
+    }
 }
 
 /// What the system keeps for itself on a machine.

@@ -104,6 +104,18 @@ impl LatticeServiceSpec {
         }
         Ok(total)
     }
+
+    /// The extended resources that one replica asks for: all that its containers do.
+    pub fn extended(&self) -> BTreeMap<&str, u64> {
+        let containers = self.containers.values();
+        let resources = containers.filter_map(|container| container.resources.as_ref());
+        let mut sum: BTreeMap<&str, u64> = BTreeMap::new();
+        for (name, amount) in resources.flat_map(|resources| &resources.extended) {
+            *sum.entry(name).or_default() += u64::from(*amount);
+        }
+        sum.retain(|_, amount| *amount > 0);
+        sum
+    }
 }
 
 impl LatticeService {

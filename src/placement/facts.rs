@@ -98,14 +98,34 @@ impl<'a> Facts<'a> {
     /// Nodes of a cluster, control plane included, and what they have; without their price.
     pub fn size_of(&self, cluster: &Cluster) -> Usage {
         let mut size = Usage::default();
-        let control = cluster.control_plane.iter().map(|(class, n)| (class, *n));
-        let workers = cluster.workers.iter().map(|g| (&g.class, g.count));
-        for (class, count) in workers.chain(control) {
+        for (class, count) in machines(cluster) {
             let capacity = self.classes.get(class.as_str()).map(|c| c.capacity);
             size.nodes += count;
             size.capacity += capacity.unwrap_or_default().times(u64::from(count));
         }
         size
+    }
+
+    /// What the machines of a pool have of extended resources, by name.
+    pub fn extended(&self, pool: &str) -> BTreeMap<String, u64> {
+        let mut found = BTreeMap::new();
+        if self.snapshot.extended.is_empty() {
+            return found;
+        }
+        let live = self.solution.live().filter(|d| d.cluster.pool == pool);
+        for (class, count) in live.flat_map(|d| machines(&d.cluster)) {
+            let has = self
+                .classes
+                .get(class.as_str())
+                .map(|c| c.capacity.extended);
+            for (place, name) in self.snapshot.extended.iter().enumerate() {
+                let amount = has.unwrap_or_default().get(place) * u64::from(count);
+                if amount > 0 {
+                    *found.entry(name.clone()).or_default() += amount;
+                }
+            }
+        }
+        found
     }
 
     pub fn service(&self, id: &ServiceId) -> Option<&'a Service> {
@@ -141,6 +161,13 @@ impl<'a> Facts<'a> {
             .iter()
             .filter(|policy| selects(&policy.selector, &service.labels))
     }
+}
+
+/// The classes of a cluster's nodes, control plane included, with how many of each.
+fn machines(cluster: &Cluster) -> impl Iterator<Item = (&String, u32)> {
+    let control = cluster.control_plane.iter().map(|(class, n)| (class, *n));
+    let workers = cluster.workers.iter().map(|g| (&g.class, g.count));
+    workers.chain(control)
 }
 
 /// A price per hour as a price per month of 720 hours.

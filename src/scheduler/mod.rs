@@ -11,6 +11,7 @@ pub mod check;
 mod component;
 mod constraint;
 pub mod explain;
+pub mod extended;
 #[cfg(test)]
 mod fixtures;
 mod hopeless;

@@ -69,6 +69,10 @@ pub struct Snapshot {
     pub region_latencies: Vec<RegionLatency>,
     /// Cluster names that are taken, such as those of clusters still being deleted.
     pub reserved_names: BTreeSet<String>,
+    /// Names of the extended resources that amounts speak of, at most [`MOST_EXTENDED`](super::extended::MOST_EXTENDED):
+    /// the first number is of the first name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub extended: BTreeSet<String>,
 }
 
 /// Capacity, prices and budget in one place.

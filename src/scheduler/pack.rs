@@ -123,7 +123,7 @@ pub(crate) fn best_fit(
     measure: impl Fn(&Node, Resources) -> u64,
 ) -> Option<(usize, usize)> {
     let service = state.problem.service(s);
-    let mut best: Option<(u64, usize, usize)> = None;
+    let mut best: Option<((bool, u64), usize, usize)> = None;
     for c in clusters {
         let cluster = &state.clusters[c];
         if !cluster.may_have_room(service.size) {
@@ -136,7 +136,9 @@ pub(crate) fn best_fit(
                 continue;
             }
             fits = true;
-            let left = measure(node, node.free - service.size);
+            // What others will ask for is left to them as long as there is room elsewhere.
+            let scarce = (node.free.extended).is_more_than_asked(service.size.extended);
+            let left = (scarce, measure(node, node.free - service.size));
             if best.is_none_or(|(least, _, _)| left < least) {
                 best = Some((left, c, n));
             }

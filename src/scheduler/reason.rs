@@ -166,6 +166,15 @@ pub enum Why {
         /// The largest offered class and what it leaves for services.
         largest: Option<(String, Resources)>,
     },
+    /// No offered node class has enough of an extended resource.
+    LacksExtended {
+        /// The resource, such as `nvidia.com/gpu`.
+        resource: String,
+        /// What one replica asks for.
+        wanted: u64,
+        /// The most that a class leaves for services.
+        most: u64,
+    },
     /// The pool's limit of nodes.
     NodesExhausted {
         /// In use.
@@ -250,7 +259,7 @@ impl Why {
             Why::TooFewRegions { .. } => Constraint::MinRegions,
             Why::Skew { .. } => Constraint::SpreadConstraint,
             Why::TooFar { .. } => Constraint::Latency,
-            Why::TooLarge { .. } => Constraint::Fit,
+            Why::TooLarge { .. } | Why::LacksExtended { .. } => Constraint::Fit,
             Why::NodesExhausted { .. } => Constraint::MaxNodes,
             Why::CoresExhausted { .. } => Constraint::MaxCores,
             Why::MemoryExhausted { .. } => Constraint::MaxMemory,
@@ -363,6 +372,17 @@ impl fmt::Display for Why {
                 gib(room.mib)
             ),
             Why::TooLarge { .. } => write!(f, "Offers no node class at a known price"),
+            Why::LacksExtended {
+                resource, most: 0, ..
+            } => write!(f, "No node class with {resource}"),
+            Why::LacksExtended {
+                resource,
+                wanted,
+                most,
+            } => write!(
+                f,
+                "No node class with {wanted} {resource}: the most is {most}"
+            ),
             Why::NodesExhausted { used, limit } => {
                 write!(f, "maxNodes {limit}: {used} in use")
             }

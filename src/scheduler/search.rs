@@ -94,8 +94,8 @@ pub(crate) fn run(
     unplaced
 }
 
-/// The order in which groups are placed: by priority, then those with the fewest pools, then the
-/// largest, then by name.
+/// The order in which groups are placed: by priority, then those that ask for extended resources, then
+/// those with the fewest pools, then the largest, then by name.
 fn urgency(problem: &Problem<'_>, members: &[usize]) -> impl Ord + use<> {
     let services = members.iter().map(|&s| problem.service(s));
     let priority = services.clone().map(|s| s.priority).max().unwrap_or(0);
@@ -104,11 +104,18 @@ fn urgency(problem: &Problem<'_>, members: &[usize]) -> impl Ord + use<> {
         .map(|&s| problem.demands[s].usable.len())
         .min()
         .unwrap_or(0);
+    let plain = (services.clone()).all(|s| s.size.extended.is_none());
     let size = services
         .map(|s| s.size.milli_cores.max(s.size.mib / 4))
         .max()
         .unwrap_or(0);
-    (Reverse(priority), choices, Reverse(size), members.to_vec())
+    (
+        Reverse(priority),
+        plain,
+        choices,
+        Reverse(size),
+        members.to_vec(),
+    )
 }
 
 /// Whether a service has exactly its replicas, all where they may be.

@@ -73,7 +73,7 @@ impl<'a> Prices<'a> {
         cost
     }
 
-    /// Dominant shares of a node, as integers over a common denominator.
+    /// Dominant shares of a node, in parts so small that they are as good as exact.
     fn weights(&self, group: &NodeGroup) -> Vec<u128> {
         let room = self.rooms.get(group.class.as_str());
         let room = room.copied().unwrap_or_default();
@@ -82,10 +82,15 @@ impl<'a> Prices<'a> {
             .iter()
             .map(|(service, n)| {
                 let size = self.sizes.get(service).copied().unwrap_or_default();
-                let cores = u128::from(size.milli_cores) * u128::from(room.mib.max(1));
-                let memory = u128::from(size.mib) * u128::from(room.milli_cores.max(1));
+                let part =
+                    |asked: u64, room: u64| (u128::from(asked) << 40) / u128::from(room.max(1));
+                let plain = part(size.milli_cores, room.milli_cores).max(part(size.mib, room.mib));
+                let extended = size.extended.iter();
+                let dominant = extended
+                    .map(|(place, asked)| part(asked, room.extended.get(place)))
+                    .fold(plain, u128::max);
                 // A service that asks for nothing still pays the least part there is.
-                (cores.max(memory) * u128::from(*n)).max(1)
+                (dominant * u128::from(*n)).max(1)
             })
             .collect()
     }

@@ -36,7 +36,8 @@ impl Usage {
     pub fn of(offer: &Offer, n: u64) -> Usage {
         Usage {
             nodes: n,
-            size: offer.capacity.times(n),
+            // No limit of a pool speaks of extended resources.
+            size: Resources::new(offer.capacity.milli_cores, offer.capacity.mib).times(n),
             hourly: offer.hourly * n as i64,
         }
     }

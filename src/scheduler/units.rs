@@ -1,5 +1,6 @@
 //! Integer units: milli-cores, MiB and micro-dollars per hour. No floats reach the solver.
 
+use super::extended::Extended;
 use serde::{Deserialize, Serialize};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 
@@ -12,7 +13,7 @@ pub const HOURS_PER_MONTH: i64 = 720;
 /// Parts per million, the unit of every ratio.
 pub const PPM: u64 = 1_000_000;
 
-/// An amount of CPU and memory.
+/// An amount of CPU, memory and extended resources.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -21,17 +22,31 @@ pub struct Resources {
     pub milli_cores: u64,
     /// Memory in MiB.
     pub mib: u64,
+    /// Extended resources, such as GPUs.
+    #[serde(default, skip_serializing_if = "Extended::is_none")]
+    pub extended: Extended,
 }
 
 impl Resources {
     /// An amount of CPU (milli-cores) and memory (MiB).
     pub const fn new(milli_cores: u64, mib: u64) -> Self {
-        Self { milli_cores, mib }
+        Self {
+            milli_cores,
+            mib,
+            extended: Extended::NONE,
+        }
     }
 
-    /// Whether this amount fits into `room` in both dimensions.
+    /// The same with these extended resources.
+    pub fn with(self, extended: Extended) -> Self {
+        Self { extended, ..self }
+    }
+
+    /// Whether this amount fits into `room` in every dimension.
     pub fn fits(self, room: Resources) -> bool {
-        self.milli_cores <= room.milli_cores && self.mib <= room.mib
+        self.milli_cores <= room.milli_cores
+            && self.mib <= room.mib
+            && self.extended.fits(room.extended)
     }
 
     /// What is left after taking `other` away, never below zero.
@@ -39,6 +54,7 @@ impl Resources {
         Resources {
             milli_cores: self.milli_cores.saturating_sub(other.milli_cores),
             mib: self.mib.saturating_sub(other.mib),
+            extended: self.extended.minus(other.extended),
         }
     }
 
@@ -47,6 +63,7 @@ impl Resources {
         Resources {
             milli_cores: self.milli_cores.max(other.milli_cores),
             mib: self.mib.max(other.mib),
+            extended: self.extended.or_more(other.extended),
         }
     }
 
@@ -55,6 +72,7 @@ impl Resources {
         Resources {
             milli_cores: self.milli_cores.saturating_mul(n),
             mib: self.mib.saturating_mul(n),
+            extended: self.extended.times(n),
         }
     }
 }
@@ -62,7 +80,11 @@ impl Resources {
 impl Add for Resources {
     type Output = Resources;
     fn add(self, other: Resources) -> Resources {
-        Resources::new(self.milli_cores + other.milli_cores, self.mib + other.mib)
+        Resources {
+            milli_cores: self.milli_cores + other.milli_cores,
+            mib: self.mib + other.mib,
+            extended: self.extended.plus(other.extended),
+        }
     }
 }
 
@@ -75,7 +97,11 @@ impl AddAssign for Resources {
 impl Sub for Resources {
     type Output = Resources;
     fn sub(self, other: Resources) -> Resources {
-        Resources::new(self.milli_cores - other.milli_cores, self.mib - other.mib)
+        Resources {
+            milli_cores: self.milli_cores - other.milli_cores,
+            mib: self.mib - other.mib,
+            extended: self.extended.minus(other.extended),
+        }
     }
 }
 

@@ -38,6 +38,7 @@ impl Rng {
 }
 
 pub mod market;
+pub mod offers;
 pub mod small;
 
 const REGIONS: [&str; 5] = ["us", "eu", "ap", "sa", "af"];

@@ -113,6 +113,7 @@ pub(super) fn only(settled: &Settled, free: &BTreeSet<ServiceId>) -> Snapshot {
         pins: pins.cloned().collect(),
         region_latencies: settled.region_latencies.clone(),
         reserved_names: settled.reserved_names.clone(),
+        extended: settled.extended.clone(),
     };
     for service in &mut reduced.services {
         service.labels = scope(&settled.policies, service);

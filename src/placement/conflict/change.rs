@@ -102,6 +102,12 @@ pub(crate) enum Change {
         why: String,
     },
     Machine(Vec<Larger>),
+    /// What a replica asks for of an extended resource.
+    Extended {
+        resource: String,
+        from: u64,
+        to: u64,
+    },
 }
 
 impl Change {
@@ -124,7 +130,7 @@ impl Change {
             Change::Replicas { .. } | Change::AnyNode => Constraint::Combination,
             Change::Unpin { .. } => Constraint::Pin,
             Change::Reopen { .. } => Constraint::PoolClosed,
-            Change::Machine(_) => Constraint::Fit,
+            Change::Machine(_) | Change::Extended { .. } => Constraint::Fit,
         }
     }
 
@@ -187,6 +193,14 @@ impl Change {
             }
             Change::Reopen { pool, .. } => of_pools(snapshot, &[pool], |pool| pool.closed = None),
             Change::Machine(larger) => larger.iter().for_each(|one| offer(snapshot, one)),
+            Change::Extended { resource, to, .. } => {
+                let place = snapshot.extended.iter().position(|name| name == resource);
+                of_service(snapshot, id, |service| {
+                    if let Some(place) = place {
+                        service.size.extended = service.size.extended.at(place, *to);
+                    }
+                });
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ pub(super) fn members(
     found.extend(limits::of_pools(facts, reasons));
     if about == About::Place {
         found.extend(rules::size(facts, service));
+        found.extend(rules::extended(facts.snapshot, service));
         found.extend(rules::replicas(service, reasons));
     }
     let named: BTreeSet<Constraint> = reasons.iter().map(|r| r.why.constraint()).collect();

@@ -77,6 +77,14 @@ impl fmt::Display for Change {
             Change::AnyNode => f.write_str("replicaSpread: node → none"),
             Change::Unpin { cluster } => write!(f, "pin: lift it from cluster {cluster}"),
             Change::Reopen { pool, why } => write!(f, "{pool}: open it again ({why})"),
+            Change::Extended {
+                resource,
+                from,
+                to: 0,
+            } => write!(f, "containers: drop the {from} {resource} asked for"),
+            Change::Extended { resource, from, to } => {
+                write!(f, "containers: {resource} {from} → {to}")
+            }
             Change::Machine(larger) => {
                 let machines: Vec<String> = alike(larger).iter().map(|m| machine(m)).collect();
                 f.write_str(&machines.join(" + "))

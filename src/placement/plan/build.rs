@@ -252,6 +252,7 @@ fn pool(facts: &Facts<'_>, pool: &Pool) -> PlanPool {
         nodes: usage.nodes,
         cores: cores(usage.capacity.milli_cores),
         memory_gi: gib(usage.capacity.mib),
+        extended: facts.extended(&pool.name),
         hourly_cost: amount(usage.hourly),
         projected_month_cost: decimal(monthly(usage.hourly)),
         budget: pool.monthly_budget.map(amount),

@@ -202,6 +202,9 @@ pub struct PlanPool {
     pub cores: String,
     /// GiB of these nodes.
     pub memory_gi: String,
+    /// Extended resources of these nodes, such as `nvidia.com/gpu`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extended: BTreeMap<String, u64>,
     /// Cost of these nodes per hour.
     pub hourly_cost: String,
     /// Cost of these nodes per month of 720 hours.

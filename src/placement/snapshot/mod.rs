@@ -5,6 +5,7 @@
 mod classes;
 mod clusters;
 mod currency;
+mod extended;
 mod names;
 mod nodes;
 mod packing;
@@ -60,17 +61,19 @@ pub fn build(inputs: &Inputs) -> Built {
     let mut problems = Vec::new();
     let names = names::Unique::new(inputs, &mut problems);
     let money = currency::agree(&names, &mut problems);
-    let node_classes = classes::build(&names);
+    let extended = extended::names(&names, &mut problems);
+    let node_classes = classes::build(&names, &extended);
     let pools = pools::build(&names, &money, &mut problems);
     let region_latencies = pools::latencies(&names, &pools, &mut problems);
     let policies = policies::build(&names, &mut problems);
-    let services = services::build(&names, &pools, &mut problems);
+    let services = services::build(&names, &pools, &extended, &mut problems);
     let mut snapshot = Snapshot {
         pools,
         node_classes,
         policies,
         services,
         region_latencies,
+        extended,
         ..Snapshot::default()
     };
     services::leave_out_cycles(&names, &mut snapshot, &mut problems);

@@ -66,7 +66,11 @@ pub(super) fn pack(
         .collect();
     order.sort_by_key(|(service, ..)| {
         let size = service.size;
-        Reverse(size.milli_cores.max(size.mib))
+        // What extended resources are asked of finds room on few machines only.
+        (
+            size.extended.is_none(),
+            Reverse(size.milli_cores.max(size.mib)),
+        )
     });
     for (service, class, replicas) in order {
         let mut left = replicas;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::Problem;
+use super::extended;
 use super::names::Unique;
 use super::selectors::{convert, meant};
 use crate::api::selector::LabelValues;
@@ -20,6 +21,7 @@ const SERVICE: &str = "LatticeService";
 pub(super) fn build(
     names: &Unique<'_>,
     pools: &[Pool],
+    extended: &BTreeSet<String>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Service> {
     let places = Places::new(pools);
@@ -28,6 +30,11 @@ pub(super) fn build(
         let Some(size) = size(id, service, problems) else {
             continue;
         };
+        let asked = service.spec.extended();
+        if !extended::check(id, &asked, extended, names, problems) && !runs(service) {
+            continue;
+        }
+        let size = size.with(extended::amounts(extended, asked));
         let placement = service.spec.placement.clone().unwrap_or_default();
         places.check(id, &placement, problems);
         services.push(Service {

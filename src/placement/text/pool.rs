@@ -48,6 +48,9 @@ fn capacity(text: &mut String, pool: &PlanPool) {
         pool.memory_gi,
         of(pool.max_memory_gi.as_ref())
     );
+    for (name, amount) in &pool.extended {
+        let _ = writeln!(text, "  {name}: {amount}");
+    }
     let _ = writeln!(
         text,
         "  cost: {}/h, {}{} per month",

@@ -116,6 +116,12 @@ pub(crate) fn constraints(facts: &Facts<'_>, service: &Service) -> Vec<String> {
         (!labels.is_empty()).then(|| format!("compliance: {}", labels.join(", ")))
     };
     lines.extend(compliance(&service.compliance));
+    for (place, resource) in facts.snapshot.extended.iter().enumerate() {
+        let asked = service.size.extended.get(place);
+        lines.extend(
+            (asked > 0).then(|| format!("extended resources: {asked} {resource} a replica")),
+        );
+    }
     for bound in &service.latency {
         let name = &bound.dependency.name;
         lines.push(format!("latency: {name} within {} ms", bound.max_ms));

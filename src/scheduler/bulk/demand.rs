@@ -4,11 +4,13 @@ use crate::scheduler::model::Topology;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::topology::SAME_ZONE_MS;
 
-/// Whether a group of services can be allotted pool by pool: what depends on clusters cannot.
+/// Whether a group of services can be allotted pool by pool: what depends on clusters cannot, nor what
+/// prices of cores and memory say too little of.
 pub(crate) fn is_by_pool(problem: &Problem<'_>, members: &[usize]) -> bool {
     members.iter().all(|&s| {
         let demand = &problem.demands[s];
         !problem.hopeless[s]
+            && problem.service(s).size.extended.is_none()
             && demand.pins.is_empty()
             && demand.latency.iter().all(|&(_, ms)| ms >= SAME_ZONE_MS)
             && (demand.spread.iter()).all(|rule| rule.topology != Topology::Cluster)

@@ -11,6 +11,7 @@ use super::services::{passes, policies};
 use super::{View, Violation, say};
 use crate::scheduler::model::{Cluster, Origin, Pool, Service, ServiceId};
 use crate::scheduler::solution::Verdict;
+use crate::scheduler::units::Resources;
 use crate::scheduler::{PRICE_UNITS, PoolPrices};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -248,13 +249,9 @@ impl<'v, 'a> Shops<'v, 'a> {
         &self,
         service: &Service,
         prices: &BTreeMap<&str, &PoolPrices>,
-        known: &mut BTreeMap<(Wish, u64, u64), Vec<i128>>,
+        known: &mut BTreeMap<(Wish, Resources), Vec<i128>>,
     ) -> i128 {
-        let key = (
-            self.wish(service),
-            service.size.milli_cores,
-            service.size.mib,
-        );
+        let key = (self.wish(service), service.size);
         let each = known.entry(key).or_insert_with(|| {
             let mut least: BTreeMap<&str, i128> = BTreeMap::new();
             for pool in self.of(service) {

@@ -44,6 +44,7 @@ fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
             say(found, "offer", &cluster.name, detail);
         }
         let (mut cores, mut mib) = (0, 0);
+        let mut extended: BTreeMap<&String, (u64, u64)> = BTreeMap::new();
         for (id, n) in &group.services {
             let Some(service) = view.service(id) else {
                 say(found, "fit", &cluster.name, format!("{id} is unknown"));
@@ -51,6 +52,11 @@ fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
             };
             cores += service.size.milli_cores * u64::from(*n);
             mib += service.size.mib * u64::from(*n);
+            for (at, name) in view.snapshot.extended.iter().enumerate() {
+                let known = extended.entry(name).or_default();
+                known.0 += service.size.extended.get(at) * u64::from(*n);
+                known.1 = class.capacity.extended.get(at);
+            }
             if service.one_per_node && *n > 1 {
                 say(
                     found,
@@ -70,6 +76,10 @@ fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
                 "{cores}m/{mib}Mi on {} ({room_cores}m/{room_mib}Mi)",
                 group.class
             );
+            say(found, "fit", &cluster.name, detail);
+        }
+        for (name, (asked, has)) in extended.iter().filter(|(_, (asked, has))| asked > has) {
+            let detail = format!("{asked} {name} on {} ({has})", group.class);
             say(found, "fit", &cluster.name, detail);
         }
     }

@@ -68,7 +68,10 @@ fn prices<'a>(view: &View<'a>, service: &Service, rules: &[&Policy]) -> BTreeMap
                 };
                 let cores = part(service.size.milli_cores, room.milli_cores);
                 let memory = part(service.size.mib, room.mib);
-                service.size.fits(room).then_some(cores.max(memory))
+                let extended = service.size.extended.iter();
+                let others = extended.map(|(at, asked)| part(asked, room.extended.get(at)));
+                let dominant = others.fold(cores.max(memory), i128::max);
+                service.size.fits(room).then_some(dominant)
             });
             Some((pool.name.as_str(), shares.min()?))
         })

@@ -9,25 +9,51 @@ pub(crate) fn fits_some(offers: &[Offer], size: Resources) -> bool {
     offers.iter().any(|o| size.fits(o.allocatable))
 }
 
-/// Why no node class of a pool can hold a replica, if so.
-pub(crate) fn check(problem: &Problem<'_>, size: Resources, pool: usize) -> Option<Why> {
+/// Why no node class of a pool can hold a replica: each extended resource of which none has enough, or
+/// that it is too large.
+pub(crate) fn check(problem: &Problem<'_>, size: Resources, pool: usize) -> Vec<Why> {
     let offers = &problem.pools[pool].offers;
     if fits_some(offers, size) {
-        return None;
+        return Vec::new();
     }
+    let names = &problem.snapshot.extended;
+    let lacking = names.iter().enumerate().filter_map(|(place, resource)| {
+        let wanted = size.extended.get(place);
+        let has = |offer: &Offer| offer.allocatable.extended.get(place);
+        let most = offers.iter().map(has).max().unwrap_or(0);
+        (wanted > most).then(|| Why::LacksExtended {
+            resource: resource.clone(),
+            wanted,
+            most,
+        })
+    });
+    let mut found: Vec<Why> = lacking.collect();
+    let plain = Resources::new(size.milli_cores, size.mib);
+    if found.is_empty() || !fits_some(offers, plain) {
+        found.push(too_large(problem, size, pool));
+    }
+    found
+}
+
+fn too_large(problem: &Problem<'_>, size: Resources, pool: usize) -> Why {
+    let offers = &problem.pools[pool].offers;
+    let has_all = |o: &&Offer| size.extended.fits(o.allocatable.extended);
+    let any = offers.iter().any(|o| has_all(&o));
     let largest = offers
         .iter()
+        .filter(|o| !any || has_all(o))
         .max_by_key(|o| (o.allocatable.milli_cores, o.allocatable.mib))
         .map(|o| {
             let name = problem.snapshot.node_classes[o.class].name.clone();
             (name, o.allocatable)
         });
-    Some(Why::TooLarge { size, largest })
+    Why::TooLarge { size, largest }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::extended::Extended;
     use crate::scheduler::fixtures::{fleet, words};
     use crate::scheduler::model::{NodeClass, Offer};
 
@@ -45,7 +71,7 @@ mod tests {
             hourly: 50_000,
         });
         let problem = Problem::new(&snapshot);
-        let fits = |cores, mib, pool| check(&problem, Resources::new(cores, mib), pool).is_none();
+        let fits = |cores, mib, pool| check(&problem, Resources::new(cores, mib), pool).is_empty();
         assert!(fits(3500, 7168, 0));
         assert!(fits(2000, 32 * 1024, 0));
         assert!(!fits(3501, 7168, 0), "what is reserved cannot be used");
@@ -54,6 +80,49 @@ mod tests {
             "cores of one class, memory of another"
         );
         assert!(!fits(2000, 32 * 1024, 1), "another pool's class");
+    }
+
+    #[test]
+    fn extended_resources_that_no_class_has_are_all_named() {
+        let mut snapshot = fleet(&[("a", "eu"), ("b", "eu")], &[("web", 1)]);
+        snapshot.extended = ["example.com/fpga", "nvidia.com/gpu"]
+            .map(String::from)
+            .into();
+        snapshot.node_classes.push(NodeClass {
+            name: "gpu".into(),
+            capacity: Resources::new(4000, 4096).with(Extended::new([(1, 2)])),
+            reserved: Resources::default(),
+        });
+        snapshot.pools[0].offers.push(Offer {
+            class: "gpu".into(),
+            hourly: 500_000,
+        });
+        let problem = Problem::new(&snapshot);
+        let of = |gib: u64, extended: &[(usize, u64)], pool| {
+            let asked = Extended::new(extended.iter().copied());
+            words(check(
+                &problem,
+                Resources::new(1000, gib * 1024).with(asked),
+                pool,
+            ))
+        };
+        assert_eq!(of(4, &[(1, 2)], 0), [""; 0]);
+        assert_eq!(of(4, &[(1, 2)], 1), ["No node class with nvidia.com/gpu"]);
+        assert_eq!(
+            of(4, &[(0, 1), (1, 3)], 0),
+            [
+                "No node class with example.com/fpga",
+                "No node class with 3 nvidia.com/gpu: the most is 2"
+            ]
+        );
+        assert_eq!(
+            of(8, &[(1, 1)], 0),
+            [
+                "A replica of 1 cores / 8 Gi fits no node class: the largest, gpu, leaves 4 cores / 4 Gi"
+            ],
+            "of those that have what it asks for"
+        );
+        assert_eq!(of(16, &[(1, 1)], 1).len(), 2, "both are the matter");
     }
 
     #[test]
@@ -70,10 +139,10 @@ mod tests {
         );
         assert_eq!(
             check(&problem, Resources::default(), 1),
-            Some(Why::TooLarge {
+            [Why::TooLarge {
                 size: Resources::default(),
                 largest: None
-            }),
+            }],
             "where nothing is sold, nothing fits"
         );
     }

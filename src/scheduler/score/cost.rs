@@ -16,7 +16,11 @@ pub(crate) fn share(offer: &Offer, size: Resources) -> Micros {
                 as Micros,
         }
     };
-    part(size.milli_cores, room.milli_cores).max(part(size.mib, room.mib))
+    let plain = part(size.milli_cores, room.milli_cores).max(part(size.mib, room.mib));
+    let extended = size.extended.iter();
+    extended
+        .map(|(place, asked)| part(asked, room.extended.get(place)))
+        .fold(plain, Micros::max)
 }
 
 /// Price of a replica's share of the cheapest node class in a pool that fits it.
@@ -71,6 +75,7 @@ impl Prices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::extended::Extended;
 
     #[test]
     fn the_dominant_resource_decides_the_share() {
@@ -83,5 +88,10 @@ mod tests {
         assert_eq!(share(&offer, Resources::new(2000, 4096)), 96_000);
         assert_eq!(share(&offer, Resources::new(100, 16384)), 192_000);
         assert_eq!(share(&offer, Resources::new(1, 1)), 48);
+        let mut offer = offer;
+        offer.allocatable.extended = Extended::new([(0, 4)]);
+        let asking = |n| Resources::new(2000, 4096).with(Extended::new([(0, n)]));
+        assert_eq!(share(&offer, asking(1)), 96_000);
+        assert_eq!(share(&offer, asking(3)), 144_000);
     }
 }

@@ -247,8 +247,29 @@ pub(super) fn size(facts: &Facts<'_>, service: &Service) -> Option<Member> {
     Some(Member::new(Change::Machine(larger), text))
 }
 
-/// The largest machine of a pool, as often as it takes to hold a replica, at as many times its
-/// price; none where a machine that is offered will do.
+/// The extended resources that a replica asks for: as many as some machine has, or none.
+pub(super) fn extended(snapshot: &Snapshot, service: &Service) -> Vec<Member> {
+    let names: Vec<&String> = snapshot.extended.iter().collect();
+    let asked = service.size.extended.iter();
+    asked
+        .filter_map(|(place, from)| {
+            let resource = names.get(place)?;
+            let to = |to: u64| Change::Extended {
+                resource: (*resource).clone(),
+                from,
+                to,
+            };
+            let classes = snapshot.node_classes.iter();
+            let most = classes.map(|class| class.allocatable().extended.get(place));
+            let most = most.max().filter(|most| (1..from).contains(most));
+            let text = format!("containers: {from} {resource} a replica");
+            Some(Member::new(to(0), text).steps(most.into_iter().map(to)))
+        })
+        .collect()
+}
+
+/// The largest machine of a pool that has some of each extended resource that is asked for, as often as it
+/// takes to hold a replica, at as many times its price; none where a machine that is offered will do.
 fn grown(snapshot: &Snapshot, pool: &Pool, service: &Service) -> Option<Larger> {
     let classes = pool.offers.iter().filter_map(|offer| {
         let mut classes = snapshot.node_classes.iter();
@@ -259,6 +280,11 @@ fn grown(snapshot: &Snapshot, pool: &Pool, service: &Service) -> Option<Larger> 
     if classes.clone().any(|(c, _)| service.size.fits(room(c))) {
         return None;
     }
+    let has_some = |class: &NodeClass| {
+        let mut asked = service.size.extended.iter();
+        asked.all(|(place, _)| room(class).extended.get(place) > 0)
+    };
+    let classes = classes.filter(|(class, _)| has_some(class));
     let (class, hourly) =
         classes.max_by_key(|(c, _)| (room(c).milli_cores, room(c).mib, &c.name))?;
     let needed = service.size + class.reserved;
@@ -267,7 +293,10 @@ fn grown(snapshot: &Snapshot, pool: &Pool, service: &Service) -> Option<Larger> 
         return None;
     }
     let of_cores = needed.milli_cores.div_ceil(capacity.milli_cores);
-    let times = of_cores.max(needed.mib.div_ceil(capacity.mib));
+    let of_memory = needed.mib.div_ceil(capacity.mib);
+    let of_extended = (needed.extended.iter())
+        .map(|(place, asked)| asked.div_ceil(capacity.extended.get(place).max(1)));
+    let times = of_extended.fold(of_cores.max(of_memory), u64::max);
     Some(Larger {
         pool: pool.name.clone(),
         base: class.name.clone(),

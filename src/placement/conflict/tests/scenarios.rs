@@ -283,6 +283,45 @@ fn no_machine_is_large_enough() {
 }
 
 #[test]
+fn extended_resources_may_be_fewer_or_a_machine_larger() {
+    let asking = |gpus: u32| {
+        let mut inputs = seed();
+        inputs.policies.clear();
+        inputs.services = vec![namespaced(
+            "LatticeService",
+            "shop/train",
+            json!({"containers": {"main": {"image": "x:1", "resources": {
+                "requests": {"cpu": 1, "memory": "1Gi"},
+                "extended": {"nvidia.com/gpu": gpus},
+            }}}}),
+        )];
+        inputs.pools.truncate(1);
+        let gpu = inputs
+            .node_classes
+            .iter_mut()
+            .find(|c| c.metadata.name.as_deref() == Some("gpu"));
+        gpu.unwrap().spec.resources.gpus = Some(2);
+        inputs
+    };
+    let found = told(&asking(3), "train");
+    assert_eq!(found.conflicts, ["fit"]);
+    let changes: Vec<&str> = found
+        .relaxations
+        .iter()
+        .map(|r| r.change.as_str())
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            "containers: nvidia.com/gpu 3 → 2",
+            "us-east: offer a node class of 8 cores / 32 Gi (2 × gpu in size and price, 1.052/h)"
+        ]
+    );
+    let (_, solution) = solved(&asking(2));
+    assert!(solution.outcomes.iter().all(|o| o.reasons.is_empty()));
+}
+
+#[test]
 fn a_pin_may_be_lifted_and_a_pool_opened_again() {
     let mut inputs = seed();
     inputs.policies.clear();

@@ -1,0 +1,40 @@
+//! What not every fleet has, put into random ones.
+
+use super::Rng;
+use lattice::scheduler::extended::Extended;
+use lattice::scheduler::model::{NodeClass, Offer, Snapshot};
+use lattice::scheduler::units::Resources;
+
+/// Puts machines with two extended resources into some pools, and has some services ask for them.
+pub fn add_extended(snapshot: &mut Snapshot, seed: u64) {
+    let mut rng = Rng(seed ^ 0xe47e);
+    snapshot.extended = ["example.com/fpga", "nvidia.com/gpu"]
+        .map(String::from)
+        .into();
+    for (name, amounts, price) in [
+        ("gpu", [(1, 1), (1, 0)], 600_000),
+        ("gpus", [(1, 4), (1, 0)], 2_000_000),
+        ("both", [(0, 2), (1, 1)], 1_200_000),
+    ] {
+        let amounts = amounts.into_iter().filter(|(_, n)| *n > 0);
+        snapshot.node_classes.push(NodeClass {
+            name: name.into(),
+            capacity: Resources::new(8_000, 32 * 1024).with(Extended::new(amounts)),
+            reserved: Resources::new(100, 256),
+        });
+        for pool in &mut snapshot.pools {
+            if rng.chance(60) {
+                pool.offers.push(Offer {
+                    class: name.into(),
+                    hourly: price + rng.below(100_000) as i64,
+                });
+            }
+        }
+    }
+    for service in &mut snapshot.services {
+        if rng.chance(25) {
+            let place = usize::from(rng.chance(80));
+            service.size.extended = Extended::new([(place, 1 + rng.below(2))]);
+        }
+    }
+}
