@@ -69,6 +69,10 @@ fn fields_of(source: &str) -> BTreeSet<String> {
         let end = rest
             .find(|next: char| !next.is_ascii_alphanumeric())
             .unwrap_or(rest.len());
+        // A function of the value itself, such as `self.all(...)`.
+        if rest[end..].starts_with('(') {
+            return BTreeSet::new();
+        }
         fields.insert(rest[..end].to_owned());
     }
     fields
