@@ -84,3 +84,7 @@ pub(super) fn check(
     }
     beyond.is_none()
 }
+
+#[cfg(test)]
+#[path = "extended_tests.rs"]
+mod tests;
