@@ -204,8 +204,8 @@ proptest! {
     #[test]
     fn fleets_with_extended_resources_are_sound(
         seed in any::<u64>(),
-        pools in 1u64..8,
-        services in 1u64..24,
+        pools in 1u64..5,
+        services in 1u64..10,
     ) {
         let mut snapshot = random(seed, &Shape { pools, services, wild: true });
         fleet::offers::add_extended(&mut snapshot, seed);
