@@ -6,7 +6,7 @@ mod support;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, ResourceExt, api::ListParams};
-use lattice::operator::decision_log::{Draft, LogError, NAMESPACE, Reader, Writer, blob};
+use lattice::operator::decision_log::{Draft, Keep, LogError, NAMESPACE, Reader, Writer, blob};
 
 fn draft(content: &str) -> Draft {
     Draft {
@@ -31,7 +31,11 @@ async fn blobs(client: &Client) -> Vec<String> {
 async fn of_two_that_claim_the_log_the_older_commits_nothing_and_what_is_kept_is_bounded() {
     let cluster = support::control_plane().await;
     let client = &cluster.client;
-    let claim = |holder: &'static str, epoch| Writer::claim(client.clone(), holder, epoch, 3);
+    let keep = Keep {
+        decisions: 3,
+        ..Keep::default()
+    };
+    let claim = |holder: &'static str, epoch| Writer::claim(client.clone(), holder, epoch, keep);
 
     // At the same time: at least one gets it, and whoever was first is fenced.
     let (a, b) = tokio::join!(claim("a", 1), claim("b", 1));

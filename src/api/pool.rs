@@ -185,6 +185,9 @@ pub struct LatticePoolStatus {
     /// Money spent and expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetStatus>,
+    /// How good the decision is that the pool's clusters are part of; absent while nothing runs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionQuality>,
     /// Clusters in the pool, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -250,6 +253,19 @@ pub struct BudgetStatus {
     /// The projected cost as a share of the budget: 0.82 is 82 percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utilization_percent: Option<Ratio>,
+}
+
+/// How near a decision on the whole fleet is to the best there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionQuality {
+    /// What was minimised: cost of the whole fleet per hour, with preferences as money.
+    pub objective: Money,
+    /// Proven least value of the objective of any decision that places the same services.
+    pub lower_bound: Money,
+    /// Share of the objective that might still be saved at most: 0.01 is one percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Ratio>,
 }
 
 /// A cluster in a pool.

@@ -61,9 +61,9 @@ pub(crate) enum CliError {
         flag: &'static str,
         source: WhatIfError,
     },
-    /// Costs were asked for where there are none.
+    /// More was asked for than there is of this kind.
     #[error("{0}")]
-    Costs(String),
+    NotThere(String),
     /// A file does not hold a plan.
     #[error("{} is not a plan that this version reads", path.display())]
     Plan { path: PathBuf, source: PlanError },

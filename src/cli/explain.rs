@@ -13,6 +13,7 @@ use crate::placement::conflict::costs;
 use crate::placement::plan::{self as document, Plan};
 use crate::placement::snapshot::{Built, Problem};
 use crate::placement::text::{self, ExplainError};
+use crate::placement::validity;
 use crate::scheduler::model::{ServiceId, Snapshot};
 use crate::scheduler::solution::Solution;
 
@@ -26,6 +27,7 @@ const LISTED: usize = 20;
   lattice explain service api --at 2h               # as it was decided then
   lattice explain pool us-east --plan plan.json    # from `lattice plan --out plan.json`
   lattice explain service api --dir fleet/         # from manifests
+  lattice explain pool us-east --dir fleet/ --drift # and how far it may drift
   lattice explain service api --dir fleet/ --costs # and what each of its constraints costs")]
 pub(crate) struct Args {
     /// What to explain.
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// Of a placed service also say what each constraint costs, by solving again without it.
     #[arg(long, conflicts_with = "plan")]
     costs: bool,
+    /// Of a pool also say how far its prices and limits may drift before the decision changes, by solving again.
+    #[arg(long, conflicts_with = "plan")]
+    drift: bool,
 }
 
 /// What to explain from.
@@ -82,7 +87,11 @@ impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         if self.costs && self.kind != Kind::Service {
             let what = "--costs is about a service: `lattice explain service NAME --costs`";
-            return Err(CliError::Costs(what.to_owned()));
+            return Err(CliError::NotThere(what.to_owned()));
+        }
+        if self.drift && self.kind != Kind::Pool {
+            let what = "--drift is about a pool: `lattice explain pool NAME --drift`";
+            return Err(CliError::NotThere(what.to_owned()));
         }
         let Source { plan, solved } = match (&self.plan, &self.dir, &self.at) {
             (Some(file), ..) => plan_of_file(file)?,
@@ -97,8 +106,12 @@ impl Args {
             };
             CliError::Explain { error, known }
         })?;
-        if let (true, Some((snapshot, solution))) = (self.costs, solved) {
-            text.push_str(&self.costs(&plan, &snapshot, &solution));
+        if let (true, Some((snapshot, solution))) = (self.costs, &solved) {
+            text.push_str(&self.costs(&plan, snapshot, solution));
+        }
+        if let (true, Some((snapshot, solution))) = (self.drift, &solved) {
+            let found = validity::of_pool(snapshot, solution, &self.name);
+            text.extend(found.map(|found| text::explain_validity(&found)));
         }
         out.print(&text)?;
         Ok(Outcome::Done)

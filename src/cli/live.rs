@@ -47,7 +47,24 @@ impl Live {
         // The objects first: whether the server can be read at all shows there.
         let inputs = inputs(client).await?;
         let committed = last(client).await?.map(Arc::new);
-        Ok(Self { inputs, committed })
+        let mut live = Self { inputs, committed };
+        live.confirm();
+        Ok(live)
+    }
+
+    /// Takes the last decision as one under the limits and prices that there are now, where the operator does so
+    /// too and commits no other.
+    fn confirm(&mut self) {
+        let Some(committed) = &self.committed else {
+            return;
+        };
+        let mut built = snapshot::build(&self.inputs);
+        self.carry_over(&mut built);
+        if !committed.answers(&built.snapshot)
+            && let Some(confirmed) = committed.under(&built.snapshot)
+        {
+            self.committed = Some(Arc::new(confirmed));
+        }
     }
 
     /// What is still to come until the last decision answers all objects as they are now, and the

@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::TimeDelta;
+
 use super::Outcome;
 use super::error::CliError;
 use super::online;
 use super::output::Output;
-use crate::operator::{self, Options, install};
+use crate::operator::{self, Options, decision_log::Keep, install};
 
 /// Run the operator against an API server, until it is stopped.
 #[derive(Debug, clap::Args)]
@@ -30,8 +32,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..=3600))]
     lease_seconds: u64,
     /// How many decisions the log keeps.
-    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
     decision_log_size: u16,
+    /// How far back the log tells, if no other limit is reached before.
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    decision_log_days: u16,
+    /// How much the log may take of the API server's store.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    decision_log_mib: u16,
     /// Changes closer together than this are decided on together.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     quiet_ms: u64,
@@ -45,7 +53,11 @@ impl Args {
         let options = Options {
             http: Some(self.http),
             lease_seconds: (!self.no_leader_election).then_some(self.lease_seconds),
-            decision_log_size: usize::from(self.decision_log_size),
+            keep: Keep {
+                decisions: usize::from(self.decision_log_size),
+                bytes: usize::from(self.decision_log_mib) << 20,
+                age: TimeDelta::days(i64::from(self.decision_log_days)),
+            },
             identity: self.identity.unwrap_or(Options::default().identity),
             quiet: Duration::from_millis(self.quiet_ms),
         };

@@ -20,8 +20,18 @@ use crate::{
 /// What came of looking at the input.
 pub(crate) struct Decided {
     pub(crate) built: Built,
-    /// The next decision, where the last one does not stand.
-    pub(crate) next: Option<Next>,
+    /// What is to be done about it.
+    pub(crate) verdict: Verdict,
+}
+
+/// What becomes of the last decision.
+pub(crate) enum Verdict {
+    /// It answers the input.
+    Answered,
+    /// It stands, under limits and prices that are other ones than those it was made under.
+    Confirmed(Committed),
+    /// There is none, or it does not stand: the next one.
+    Next(Next),
 }
 
 /// A decision that is not committed yet.
@@ -54,7 +64,14 @@ pub(crate) fn decide(
         carry_over(last, &inputs.clusters, &mut built.snapshot);
         built.snapshot.normalise();
         if last.answers(&built.snapshot) {
-            return Ok(Decided { built, next: None });
+            return Ok(Decided {
+                built,
+                verdict: Verdict::Answered,
+            });
+        }
+        if let Some(confirmed) = last.under(&built.snapshot) {
+            let verdict = Verdict::Confirmed(confirmed);
+            return Ok(Decided { built, verdict });
         }
     }
     let started = Instant::now();
@@ -75,27 +92,34 @@ pub(crate) fn decide(
         record,
         seconds,
     };
-    Ok(Decided {
-        built,
-        next: Some(next),
-    })
+    let verdict = Verdict::Next(next);
+    Ok(Decided { built, verdict })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn now() -> Timestamp {
+        Timestamp::from(chrono::DateTime::UNIX_EPOCH)
+    }
+
+    fn next(inputs: &Inputs, last: Option<&Arc<Committed>>) -> Next {
+        match decide(inputs, last, now()).unwrap().verdict {
+            Verdict::Next(next) => next,
+            _ => panic!("nothing is decided"),
+        }
+    }
+
     #[test]
     fn an_unchanged_fleet_is_decided_on_once() {
-        let now = Timestamp::from(chrono::DateTime::UNIX_EPOCH);
-        let first = decide(&Inputs::default(), None, now).unwrap();
-        let next = first.next.unwrap();
+        let next = next(&Inputs::default(), None);
         assert_eq!(next.draft.snapshot_digest, next.record.digest);
         let last = Arc::new(Committed {
             id: 1,
             record: next.record,
         });
-        let second = decide(&Inputs::default(), Some(&last), now).unwrap();
-        assert!(second.next.is_none());
+        let second = decide(&Inputs::default(), Some(&last), now()).unwrap();
+        assert!(matches!(second.verdict, Verdict::Answered));
     }
 }

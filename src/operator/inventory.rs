@@ -14,6 +14,7 @@ use crate::{
     placement::{
         labels::{MANAGED_BY, SCHEDULER},
         record::DecisionRecord,
+        validity,
     },
     scheduler::{
         model::{Cluster, Origin, Snapshot},
@@ -25,6 +26,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Committed {
     pub(crate) id: u64,
+    /// As it was committed, but under the limits and prices that it was last found to stand under.
     pub(crate) record: DecisionRecord,
 }
 
@@ -57,6 +59,19 @@ impl Committed {
             ..snapshot.clone()
         };
         asked(snapshot) == asked(&self.record.snapshot)
+    }
+
+    /// The same decision under the limits and prices of this input, if it stands: then nothing is to be decided,
+    /// and the log needs no other record. `snapshot` holds what was decided.
+    pub(crate) fn under(&self, snapshot: &Snapshot) -> Option<Self> {
+        let record = &self.record;
+        let stands = snapshot.clusters == self.carried_out()
+            && validity::stands(&record.snapshot, &record.solution, snapshot);
+        stands.then(|| {
+            let mut confirmed = self.clone();
+            confirmed.record.snapshot.pools.clone_from(&snapshot.pools);
+            confirmed
+        })
     }
 
     fn carried_out(&self) -> Vec<Cluster> {

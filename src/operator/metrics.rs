@@ -45,6 +45,7 @@ pub struct Metrics {
     /// Milliseconds since `started` when the main loop was last seen alive.
     alive: AtomicU64,
     pub(crate) decisions: Counter,
+    pub(crate) confirmations: Counter,
     pub(crate) passes: Counter,
     pub(crate) full_passes: Counter,
     pub(crate) pass_failures: Counter,
@@ -79,6 +80,7 @@ impl Metrics {
             started: Instant::now(),
             alive: AtomicU64::new(0),
             decisions: Counter::default(),
+            confirmations: Counter::default(),
             passes: Counter::default(),
             full_passes: Counter::default(),
             pass_failures: Counter::default(),
@@ -108,6 +110,11 @@ impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
         r.register("decisions", "Decisions committed", self.decisions.clone());
+        r.register(
+            "confirmations",
+            "Changes of limits and prices under which the last decision stood",
+            self.confirmations.clone(),
+        );
         r.register("passes", "Passes of the main loop", self.passes.clone());
         r.register(
             "full_passes",

@@ -43,7 +43,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::error::OperatorError;
 use self::{
-    decision_log::ensure_namespace,
+    decision_log::{Keep, ensure_namespace},
     events::Events,
     http::Health,
     leader::{Candidate, Term},
@@ -65,8 +65,8 @@ pub struct Options {
     pub http: Option<SocketAddr>,
     /// How long a lease is valid; none means that there is no other operator.
     pub lease_seconds: Option<u64>,
-    /// How many decisions the log keeps.
-    pub decision_log_size: usize,
+    /// How much of the past the decision log keeps.
+    pub keep: Keep,
     /// Changes that come closer together than this are decided on together.
     pub quiet: Duration,
 }
@@ -77,7 +77,7 @@ impl Default for Options {
             identity: format!("lattice-{}", std::process::id()),
             http: None,
             lease_seconds: Some(15),
-            decision_log_size: 20,
+            keep: Keep::default(),
             quiet: Duration::from_millis(200),
         }
     }
@@ -124,7 +124,7 @@ pub async fn run(
         events: Events::start(client.clone(), options.identity.clone(), &tasks, &stop),
         client,
         identity: options.identity,
-        log_size: options.decision_log_size,
+        keep: options.keep,
         quiet: options.quiet,
         stores,
         changed,

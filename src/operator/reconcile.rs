@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     acts::{self, Acts},
     apply,
-    decide::{self, Decided, Next},
-    decision_log::{LogError, Writer},
+    decide::{self, Decided, Next, Verdict},
+    decision_log::{Keep, LogError, Writer},
     error::OperatorError,
     events::{Events, News},
     explained::Explained,
@@ -51,7 +51,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Reconciler {
     pub(crate) client: Client,
     pub(crate) identity: String,
-    pub(crate) log_size: usize,
+    pub(crate) keep: Keep,
     pub(crate) quiet: Duration,
     pub(crate) stores: Stores,
     pub(crate) changed: Arc<Notify>,
@@ -108,13 +108,7 @@ impl Reconciler {
 
     /// One term. Ends only by an error that makes what the leader knows doubtful.
     async fn lead(&self, term: &Term) -> Result<(), OperatorError> {
-        let log = Writer::claim(
-            self.client.clone(),
-            &self.identity,
-            term.epoch,
-            self.log_size,
-        )
-        .await?;
+        let log = Writer::claim(self.client.clone(), &self.identity, term.epoch, self.keep).await?;
         let committed = decide::load(&log).await?;
         let swept = log.sweep().await?;
         tracing::info!(
@@ -197,10 +191,12 @@ impl Reconciler {
         let (input, known) = (Arc::clone(&inputs), office.committed.clone());
         let now = Timestamp::from(Utc::now());
         let work = move || decide::decide(&input, known.as_ref(), now);
-        let Decided { built, next } = tokio::task::spawn_blocking(work).await??;
-        let fresh = next.is_some();
-        if let Some(next) = next {
-            self.commit(office, next).await?;
+        let Decided { built, verdict } = tokio::task::spawn_blocking(work).await??;
+        let fresh = matches!(verdict, Verdict::Next(_));
+        match verdict {
+            Verdict::Answered => {}
+            Verdict::Confirmed(confirmed) => self.confirm(office, confirmed),
+            Verdict::Next(next) => self.commit(office, next).await?,
         }
         let Some(committed) = office.committed.clone() else {
             return Ok(None);
@@ -212,6 +208,19 @@ impl Reconciler {
         let (decided, acts) = tokio::task::spawn_blocking(work).await??;
         acts.show(&self.metrics);
         Ok(Some((Standing::new(seen.clone(), decided), acts)))
+    }
+
+    /// The last decision stands under other limits and prices. Nothing is committed: a leader that knows only the
+    /// log finds the same.
+    fn confirm(&self, office: &mut Office<'_>, confirmed: Committed) {
+        tracing::info!(
+            decision = confirmed.id,
+            "stands under other limits and prices"
+        );
+        self.metrics.confirmations.inc();
+        let before = office.committed.as_ref().map(|committed| &committed.record);
+        office.explained.renew(before, &confirmed.record);
+        office.committed = Some(Arc::new(confirmed));
     }
 
     async fn commit(&self, office: &mut Office<'_>, next: Next) -> Result<(), OperatorError> {

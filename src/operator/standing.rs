@@ -102,14 +102,54 @@ mod tests {
         let now = chrono::DateTime::UNIX_EPOCH.into();
         let inputs = seen.inputs();
         let decided = decide::decide(&inputs, None, now).unwrap();
+        let decide::Verdict::Next(next) = decided.verdict else {
+            panic!("nothing is decided");
+        };
         let committed = Committed {
             id: 1,
-            record: decided.next.unwrap().record,
+            record: next.record,
         };
         let known = Alternatives::new();
         let problems = &decided.built.problems;
         let (decided, _) = acts::full(&inputs, problems, &committed, &known, true, now).unwrap();
         decided
+    }
+
+    fn verdict(seen: &Seen, last: Option<&Arc<Committed>>) -> decide::Verdict {
+        let now = chrono::DateTime::UNIX_EPOCH.into();
+        decide::decide(&seen.inputs(), last, now).unwrap().verdict
+    }
+
+    #[test]
+    fn a_limit_that_binds_nothing_is_confirmed_without_a_decision() {
+        let seen = fleet(3, 2);
+        let decide::Verdict::Next(next) = verdict(&seen, None) else {
+            panic!("nothing is decided");
+        };
+        let last = Arc::new(Committed {
+            id: 1,
+            record: next.record,
+        });
+        let with = |most| {
+            let mut other = seen.clone();
+            for pool in &mut other.pools {
+                Arc::make_mut(pool).spec.capacity.max_nodes = Some(most);
+            }
+            other
+        };
+        let decide::Verdict::Confirmed(confirmed) = verdict(&with(200), Some(&last)) else {
+            panic!("the decision does not stand");
+        };
+        assert_eq!(
+            (confirmed.id, &confirmed.record.solution),
+            (1, &last.record.solution)
+        );
+        let confirmed = Arc::new(confirmed);
+        let again = verdict(&with(200), Some(&confirmed));
+        assert!(matches!(again, decide::Verdict::Answered));
+        // Fewer than are in use.
+        let fewer = verdict(&with(1), Some(&confirmed));
+        assert!(matches!(fewer, decide::Verdict::Next(_)));
     }
 
     /// The statuses are written; nothing else happens.

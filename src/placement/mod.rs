@@ -17,4 +17,5 @@ pub mod record;
 
 pub mod snapshot;
 pub mod text;
+pub mod validity;
 pub mod whatif;

@@ -18,7 +18,7 @@ pub(crate) enum HistoryError {
         "the log does not reach back to {time}: its oldest is {} of {oldest}{}",
         if *id == 0 { "the decision".to_owned() } else { format!("decision {id}") },
         if *id > 1 {
-            "\n  older ones were dropped; `lattice operator --decision-log-size` says how many are kept"
+            "\n  older ones were dropped; --decision-log-size, -days and -mib of `lattice operator` say how many are kept"
         } else {
             ""
         }

@@ -61,7 +61,7 @@ fn what_it_does_not_tell_of_is_refused_with_what_it_does() {
     assert_eq!(
         refused(history.at(at(-1))),
         "the log does not reach back to 2024-01-15T09:30:00Z: its oldest is decision 4 of 2024-01-15T10:30:00Z\n  \
-         older ones were dropped; `lattice operator --decision-log-size` says how many are kept"
+         older ones were dropped; --decision-log-size, -days and -mib of `lattice operator` say how many are kept"
     );
     assert!(refused(history.at(at(8))).contains("until 2024-01-15T17:30:00Z"));
     assert_eq!(

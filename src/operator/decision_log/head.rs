@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::blob::BlobRef;
+use super::blob::{BlobRef, PART_BYTES};
 
 /// One decision that was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,40 @@ pub struct Entry {
     pub epoch: i64,
     /// The snapshot and the solution.
     pub blob: BlobRef,
+}
+
+impl Entry {
+    /// When it was decided, if that can be read.
+    fn at(&self) -> Option<DateTime<Utc>> {
+        let time = DateTime::parse_from_rfc3339(&self.time).ok()?;
+        Some(time.to_utc())
+    }
+
+    /// Most bytes that it takes.
+    fn bytes(&self) -> usize {
+        self.blob.parts.saturating_mul(PART_BYTES)
+    }
+}
+
+/// How much of the past the log keeps. The last decision is kept whatever this says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Most decisions.
+    pub decisions: usize,
+    /// Most stored bytes, packed, of all of them together.
+    pub bytes: usize,
+    /// What was in force this long ago, and later, is kept; before is dropped.
+    pub age: TimeDelta,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            decisions: 100,
+            bytes: 128 << 20,
+            age: TimeDelta::days(30),
+        }
+    }
 }
 
 /// Who may write, and what was decided last.
@@ -58,11 +93,23 @@ impl Head {
         self.last().map_or(1, |entry| entry.id + 1)
     }
 
-    /// This head with one more decision, and without those beyond `most`.
-    pub(crate) fn with(&self, entry: Entry, most: usize) -> Self {
+    /// This head with one more decision, and without the oldest beyond what is to be kept.
+    pub(crate) fn with(&self, entry: Entry, keep: &Keep) -> Self {
         let mut next = self.clone();
+        let since = entry.at().and_then(|now| now.checked_sub_signed(keep.age));
         next.entries.push(entry);
-        let beyond = next.entries.len().saturating_sub(most.max(1));
+        let mut beyond = next.entries.len().saturating_sub(keep.decisions.max(1));
+        // What was in force at that time is needed to tell of it, so only what had a successor by then goes.
+        let old = next.entries.windows(2).take_while(|pair| {
+            let replaced = pair[1].at().zip(since);
+            replaced.is_some_and(|(replaced, since)| replaced <= since)
+        });
+        beyond = beyond.max(old.count());
+        let mut stored: usize = next.entries[beyond..].iter().map(Entry::bytes).sum();
+        while stored > keep.bytes && beyond + 1 < next.entries.len() {
+            stored -= next.entries[beyond].bytes();
+            beyond += 1;
+        }
         next.entries.drain(..beyond);
         next
     }
@@ -80,10 +127,17 @@ impl Head {
 mod tests {
     use super::*;
 
+    const ALL: Keep = Keep {
+        decisions: usize::MAX,
+        bytes: usize::MAX,
+        age: TimeDelta::MAX,
+    };
+
+    /// A decision of this day of the month.
     fn entry(id: u64, packed: &str) -> Entry {
         Entry {
             id,
-            time: "2024-01-15T10:30:00Z".into(),
+            time: format!("2024-01-{id:02}T10:30:00Z"),
             snapshot_digest: "a".into(),
             solution_digest: "b".into(),
             solver_version: "1".into(),
@@ -100,8 +154,12 @@ mod tests {
     fn it_keeps_the_last_and_knows_what_they_need() {
         let mut head = Head::default();
         assert_eq!(head.next_id(), 1);
+        let keep = Keep {
+            decisions: 2,
+            ..ALL
+        };
         for id in 1..=4 {
-            head = head.with(entry(id, &format!("p{id}")), 2);
+            head = head.with(entry(id, &format!("p{id}")), &keep);
         }
         assert_eq!(head.next_id(), 5);
         assert_eq!(
@@ -115,9 +173,44 @@ mod tests {
         );
     }
 
+    fn kept(keep: &Keep) -> Vec<u64> {
+        let ids = 1..=9;
+        let head = ids.fold(Head::default(), |head, id| head.with(entry(id, "p"), keep));
+        head.entries.iter().map(|e| e.id).collect()
+    }
+
+    #[test]
+    fn what_was_in_force_within_the_age_is_kept() {
+        let days = |days| Keep {
+            age: TimeDelta::days(days),
+            ..ALL
+        };
+        assert_eq!(kept(&days(3)), [6, 7, 8, 9]);
+        let half = Keep {
+            age: TimeDelta::hours(60),
+            ..ALL
+        };
+        // At 22:30 of the sixth day decision 6 was in force.
+        assert_eq!(kept(&half), [6, 7, 8, 9]);
+        assert_eq!(kept(&ALL).len(), 9);
+    }
+
+    #[test]
+    fn decisions_take_no_more_than_their_bytes() {
+        let bytes = |parts: usize| Keep {
+            bytes: PART_BYTES * parts,
+            ..ALL
+        };
+        assert_eq!(kept(&bytes(3)), [7, 8, 9]);
+    }
+
     #[test]
     fn the_last_decision_is_kept_whatever_the_limit() {
-        let head = Head::default().with(entry(1, "p"), 0);
-        assert_eq!(head.entries.len(), 1);
+        let nothing = Keep {
+            decisions: 0,
+            bytes: 0,
+            age: TimeDelta::zero(),
+        };
+        assert_eq!(kept(&nothing), [9]);
     }
 }

@@ -21,7 +21,7 @@ use kube::{
 };
 
 use self::blob::Blob;
-pub use self::head::{Entry, Head};
+pub use self::head::{Entry, Head, Keep};
 use crate::placement::record::{DecisionRecord, RecordError};
 
 /// Where the log and the leader's lease are.
@@ -33,7 +33,10 @@ const HEAD_KEY: &str = "head.json";
 const PART_KEY: &str = "part";
 const BLOB_LABEL: &str = "lattice.dev/decision-blob";
 /// Most objects removed in one sweep, so that a sweep never holds up decisions.
-const SWEEP_MOST: u32 = 200;
+const SWEEP_MOST: usize = 200;
+/// Objects looked at together in a sweep, and how often at most: more than the largest log has.
+const SWEEP_PAGE: u32 = 500;
+const SWEEP_PAGES: usize = 100;
 /// Orphans younger than this may be another writer's that is about to commit.
 const ORPHAN_AGE: Duration = Duration::from_secs(120);
 
@@ -128,7 +131,9 @@ pub struct Writer {
     reader: Reader,
     head: Head,
     version: String,
-    most: usize,
+    keep: Keep,
+    /// Parts that no decision needs any more and that could not be removed.
+    leftover: BTreeSet<String>,
 }
 
 /// What is to be committed.
@@ -155,7 +160,7 @@ impl Writer {
         client: Client,
         holder: &str,
         epoch: i64,
-        most: usize,
+        keep: Keep,
     ) -> Result<Self, LogError> {
         ensure_namespace(&client).await?;
         let reader = Reader::new(client);
@@ -169,7 +174,8 @@ impl Writer {
             reader,
             head,
             version,
-            most,
+            keep,
+            leftover: BTreeSet::new(),
         })
     }
 
@@ -204,10 +210,10 @@ impl Writer {
             epoch: self.head.epoch,
             blob: blob.reference,
         };
-        let next = self.head.with(entry.clone(), self.most);
+        let next = self.head.with(entry.clone(), &self.keep);
         self.version = put_head(&self.reader.maps, &next, Some(self.version.clone())).await?;
         let before = std::mem::replace(&mut self.head, next).referenced();
-        self.drop_parts(&before).await;
+        self.drop_parts(before).await;
         Ok(entry)
     }
 
@@ -230,22 +236,25 @@ impl Writer {
     pub async fn sweep(&self) -> Result<usize, LogError> {
         let oldest =
             jiff::Timestamp::now() - jiff::SignedDuration::try_from(ORPHAN_AGE).unwrap_or_default();
-        let params = ListParams::default()
-            .labels(BLOB_LABEL)
-            .limit(SWEEP_MOST * 2);
-        let found = self.reader.maps.list_metadata(&params).await?;
+        let mut params = ListParams::default().labels(BLOB_LABEL).limit(SWEEP_PAGE);
         let referenced = self.head.referenced();
-        let orphans = found
-            .items
-            .iter()
-            .filter(|map| is_older(map, oldest))
-            .map(ResourceExt::name_any)
-            .filter(|name| !referenced.contains(name))
-            .take(SWEEP_MOST as usize);
         let mut removed = 0;
-        for name in orphans {
-            self.remove(&name).await?;
-            removed += 1;
+        // What is kept may fill many pages before the first orphan.
+        for _ in 0..SWEEP_PAGES {
+            let found = self.reader.maps.list_metadata(&params).await?;
+            let old = found.items.iter().filter(|map| is_older(map, oldest));
+            let orphans = old.map(ResourceExt::name_any);
+            for name in orphans.filter(|name| !referenced.contains(name)) {
+                if removed == SWEEP_MOST {
+                    return Ok(removed);
+                }
+                self.remove(&name).await?;
+                removed += 1;
+            }
+            match found.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => break,
+            }
         }
         Ok(removed)
     }
@@ -268,11 +277,14 @@ impl Writer {
         }
     }
 
-    /// Removes what only decisions needed that fell off the list. What fails here is swept later.
-    async fn drop_parts(&self, before: &BTreeSet<String>) {
-        for name in before.difference(&self.head.referenced()) {
+    /// Removes what only decisions needed that fell off the list. What fails is tried again after the next
+    /// decision; after a crash it is swept.
+    async fn drop_parts(&mut self, mut dropped: BTreeSet<String>) {
+        dropped.append(&mut self.leftover);
+        for name in dropped.difference(&self.head.referenced()) {
             if let Err(error) = self.remove(name).await {
-                tracing::debug!(%name, %error, "a part of an old decision is left for the sweep");
+                tracing::debug!(%name, %error, "a part of an old decision is still there");
+                self.leftover.insert(name.clone());
             }
         }
     }

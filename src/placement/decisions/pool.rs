@@ -6,7 +6,9 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use super::{BUDGET_ALERT, observe};
 use crate::api::conditions::{READY, RECONCILING, STALLED};
-use crate::api::pool::{AllocatedCapacity, BudgetStatus, PoolCluster, PoolPhase, PoolUtilization};
+use crate::api::pool::{
+    AllocatedCapacity, BudgetStatus, DecisionQuality, PoolCluster, PoolPhase, PoolUtilization,
+};
 use crate::api::{
     ClusterPhase, Cores, LatticeCluster, LatticePool, LatticePoolStatus, MemoryGi, Money, Ratio,
     Timestamp,
@@ -15,6 +17,7 @@ use crate::placement::diff::nodes;
 use crate::placement::facts::{Facts, Usage, monthly};
 use crate::placement::inputs::Inputs;
 use crate::placement::snapshot::Built;
+use crate::scheduler::solution::Solution;
 use crate::scheduler::units::{Micros, decimal};
 
 pub(super) fn statuses(
@@ -72,9 +75,20 @@ fn one(
                 .as_ref()
                 .map(|budget| share(projected, budget.max_monthly_cost.micros())),
         }),
+        decision: (usage.nodes > 0).then(|| quality(facts.solution)),
         clusters: clusters(name, facts),
         conditions: observe(&before.conditions, generation, now, &seen),
         observed_generation: generation,
+    }
+}
+
+/// The same for all pools: bounds add up over none but the whole fleet.
+fn quality(solution: &Solution) -> DecisionQuality {
+    let gap = solution.gap_ppm().map(|ppm| ppm.max(0));
+    DecisionQuality {
+        objective: Money::from_micros(solution.objective),
+        lower_bound: Money::from_micros(solution.certificate.lower_bound),
+        gap: gap.map(|ppm| Ratio::from_ppm(u32::try_from(ppm).unwrap_or(u32::MAX))),
     }
 }
 

@@ -5,6 +5,7 @@ mod conflict;
 mod pool;
 mod reason;
 mod service;
+mod validity;
 mod writing;
 
 pub use self::cluster::explain_cluster;
@@ -13,6 +14,7 @@ pub use self::pool::explain_pool;
 pub(crate) use self::reason::{constraints, rejected};
 pub(crate) use self::reason::{reason, wait};
 pub use self::service::explain_service;
+pub use self::validity::explain_validity;
 pub(crate) use self::writing::listed;
 
 /// Why there is nothing to explain.
