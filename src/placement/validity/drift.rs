@@ -1,7 +1,8 @@
 //! How far each price and limit of a pool may drift alone, found by bisection.
 
+use super::standing::used;
 use super::trial::Trial;
-use crate::placement::facts::{Facts, monthly};
+use crate::placement::facts::Facts;
 use crate::scheduler::model::{Pool, Snapshot};
 use crate::scheduler::solution::Solution;
 use crate::scheduler::units::Micros;
@@ -118,14 +119,8 @@ pub fn of_pool(snapshot: &Snapshot, solution: &Solution, name: &str) -> Option<P
     if found.at_rest {
         found.prices_down = search.prices(LEAST_PERCENT);
         found.prices_up = search.prices(MOST_PERCENT);
-        let usage = Facts::new(snapshot, solution).usage(name);
-        for kind in LimitKind::ALL {
-            let used = match kind {
-                LimitKind::Nodes => i128::from(usage.nodes),
-                LimitKind::MilliCores => i128::from(usage.capacity.milli_cores),
-                LimitKind::Mib => i128::from(usage.capacity.mib),
-                LimitKind::Budget => monthly(usage.hourly),
-            };
+        let used = used(Facts::new(snapshot, solution).usage(name));
+        for (kind, used) in LimitKind::ALL.into_iter().zip(used) {
             let used = i64::try_from(used).unwrap_or(i64::MAX);
             found
                 .limits

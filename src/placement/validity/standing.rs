@@ -1,6 +1,7 @@
 //! Whether a decision stands under other limits and prices, so that none has to be made.
 
 use super::trial::{fleet, unplaced};
+use crate::placement::facts::{Facts, Usage, monthly};
 use crate::scheduler::PoolPrices;
 use crate::scheduler::model::{Pool, Snapshot};
 use crate::scheduler::solution::Solution;
@@ -8,8 +9,8 @@ use crate::scheduler::solution::Solution;
 /// Whether a decision that was made on `before` stands for `now`: it is still all that there is to say, to the
 /// last figure. `now` is to hold the clusters that the decision leaves.
 ///
-/// Only limits and prices of what nobody runs on may differ; every service has its place; deciding again comes to the same
-/// at the same cost; and the certificate proves the same bound, for it gives no worth to a limit that rose, and
+/// Only limits and prices of what nobody runs on may differ; every service has its place, and no limit is below what
+/// is used; deciding again comes to the same at the same cost; and the certificate proves the same bound, for it gives no worth to a limit that rose, and
 /// what has become dearer could only raise it.
 pub fn stands(before: &Snapshot, solution: &Solution, now: &Snapshot) -> bool {
     if !unplaced(solution).is_empty() || !is_drift(before, solution, now) {
@@ -36,10 +37,15 @@ fn is_drift(before: &Snapshot, solution: &Solution, now: &Snapshot) -> bool {
         reserved_names: _,
     } = before;
     let prices = &solution.certificate.prices;
+    let facts = Facts::new(before, solution);
     pools.len() == now.pools.len()
         && pools.iter().zip(&now.pools).all(|(was, is)| {
             let priced = prices.iter().find(|prices| prices.pool == was.name);
-            was == is || pool_drifts(was, is, solution, priced)
+            let within = || {
+                let used = used(facts.usage(&is.name)).into_iter();
+                used.zip(limits(is)).all(|(used, limit)| used <= limit)
+            };
+            was == is || (within() && pool_drifts(was, is, solution, priced))
         })
         && *node_classes == now.node_classes
         && *policies == now.policies
@@ -79,6 +85,16 @@ fn limits(pool: &Pool) -> [i128; 4] {
         of(pool.caps.max_milli_cores),
         of(pool.caps.max_mib),
         pool.monthly_budget.map_or(i128::MAX, i128::from),
+    ]
+}
+
+/// What is used of them.
+pub(super) fn used(usage: Usage) -> [i128; 4] {
+    [
+        i128::from(usage.nodes),
+        i128::from(usage.capacity.milli_cores),
+        i128::from(usage.capacity.mib),
+        monthly(usage.hourly),
     ]
 }
 
