@@ -35,6 +35,7 @@ fn is_drift(before: &Snapshot, solution: &Solution, now: &Snapshot) -> bool {
         pins,
         region_latencies,
         reserved_names: _,
+        extended,
     } = before;
     let prices = &solution.certificate.prices;
     let facts = Facts::new(before, solution);
@@ -47,6 +48,7 @@ fn is_drift(before: &Snapshot, solution: &Solution, now: &Snapshot) -> bool {
             };
             was == is || (within() && pool_drifts(was, is, solution, priced))
         })
+        && *extended == now.extended
         && *node_classes == now.node_classes
         && *policies == now.policies
         && *pins == now.pins
