@@ -9,9 +9,9 @@ use crate::scheduler::solution::Solution;
 /// Whether a decision that was made on `before` stands for `now`: it is still all that there is to say, to the
 /// last figure. `now` is to hold the clusters that the decision leaves.
 ///
-/// Only limits and prices of what nobody runs on may differ; every service has its place, and no limit is below what
-/// is used; deciding again comes to the same at the same cost; and the certificate proves the same bound, for it gives no worth to a limit that rose, and
-/// what has become dearer could only raise it.
+/// Only limits and prices of what nobody runs on may differ; every service has its place, and no limit is below
+/// what is used; deciding again comes to the same at the same cost; and the certificate proves the same bound,
+/// for it gives no worth to a limit that rose, and what has become dearer could only raise it.
 pub fn stands(before: &Snapshot, solution: &Solution, now: &Snapshot) -> bool {
     if !unplaced(solution).is_empty() || !is_drift(before, solution, now) {
         return false;
@@ -37,23 +37,27 @@ fn is_drift(before: &Snapshot, solution: &Solution, now: &Snapshot) -> bool {
         reserved_names: _,
         extended,
     } = before;
-    let prices = &solution.certificate.prices;
-    let facts = Facts::new(before, solution);
     pools.len() == now.pools.len()
-        && pools.iter().zip(&now.pools).all(|(was, is)| {
-            let priced = prices.iter().find(|prices| prices.pool == was.name);
-            let within = || {
-                let used = used(facts.usage(&is.name)).into_iter();
-                used.zip(limits(is)).all(|(used, limit)| used <= limit)
-            };
-            was == is || (within() && pool_drifts(was, is, solution, priced))
-        })
         && *extended == now.extended
         && *node_classes == now.node_classes
         && *policies == now.policies
         && *pins == now.pins
         && *region_latencies == now.region_latencies
         && *services == now.services
+        && pools_drift(before, solution, &now.pools)
+}
+
+fn pools_drift(before: &Snapshot, solution: &Solution, now: &[Pool]) -> bool {
+    let prices = &solution.certificate.prices;
+    let facts = Facts::new(before, solution);
+    before.pools.iter().zip(now).all(|(was, is)| {
+        let within = || {
+            let used = used(facts.usage(&is.name)).into_iter();
+            used.zip(limits(is)).all(|(used, limit)| used <= limit)
+        };
+        let priced = prices.iter().find(|prices| prices.pool == was.name);
+        was == is || (within() && pool_drifts(was, is, solution, priced))
+    })
 }
 
 fn pool_drifts(was: &Pool, is: &Pool, solution: &Solution, priced: Option<&PoolPrices>) -> bool {
