@@ -309,6 +309,21 @@ fn the_decision_of_a_time_is_explained() {
 }
 
 #[test]
+fn how_far_a_pool_may_drift_is_told_as_the_page_shows_it() {
+    let seed = root().join("examples/seed");
+    let seed = seed.to_str().unwrap();
+    let output = run(&["explain", "pool", "us-east", "--dir", seed, "--drift"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    let drift = &said[said.find("How far it may drift").unwrap()..];
+    let page = fs::read_to_string(root().join("docs/concepts/decisions.md")).unwrap();
+    assert!(page.contains(drift), "docs/concepts/decisions.md: {drift}");
+    let output = run(&["explain", "service", "x", "--dir", seed, "--drift"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--drift is about a pool"));
+}
+
+#[test]
 fn the_committed_schema_is_current() {
     let file = root().join("docs/schema/replay.v1.json");
     let generated = serde_json::to_string_pretty(&replay_schema()).unwrap() + "\n";
