@@ -213,6 +213,18 @@ proptest! {
     }
 
     #[test]
+    fn fleets_with_spot_capacity_are_sound(
+        seed in any::<u64>(),
+        pools in 1u64..5,
+        services in 1u64..10,
+    ) {
+        let mut snapshot = random(seed, &Shape { pools, services, wild: true });
+        fleet::offers::add_spot(&mut snapshot, seed);
+        let solution = holds(&snapshot, seed)?;
+        prop_assert!(solution.certificate.lower_bound <= solution.objective);
+    }
+
+    #[test]
     fn plans_stay_sound_while_the_fleet_changes(
         seed in any::<u64>(),
         pools in 2u64..6,

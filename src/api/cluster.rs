@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::CapacityType;
 use super::cluster_provider::ClusterProvider;
 use super::cluster_status::LatticeClusterStatus;
 use super::flux::FluxSpec;
@@ -99,7 +100,7 @@ pub struct ClusterNodes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["nodeClass"])
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["nodeClass", "capacityType"])
     )]
     pub groups: Vec<NodeGroup>,
     /// Name of the LatticeNodeClass of control plane machines.
@@ -118,6 +119,9 @@ pub struct NodeGroup {
     /// Name of the LatticeNodeClass.
     #[schemars(length(min = 1, max = 253))]
     pub node_class: String,
+    /// On-demand or spot capacity.
+    #[serde(default)]
+    pub capacity_type: CapacityType,
     /// Number of machines.
     #[schemars(range(min = 0, max = 100000))]
     pub count: u32,

@@ -79,7 +79,7 @@ pub struct NodeCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeGroupStatus {
-    /// Name of the LatticeNodeClass.
+    /// Name of the LatticeNodeClass; of spot capacity with `/spot` behind it.
     pub class: String,
     /// What the machines are for.
     pub role: NodeRole,

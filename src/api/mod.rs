@@ -5,6 +5,7 @@
 //! fields they bind; the API server enforces them from the CRDs in `crds/`, and [`validation`] enforces the
 //! same schema offline.
 
+pub mod capacity;
 pub mod catalog;
 pub mod cluster;
 pub mod cluster_provider;

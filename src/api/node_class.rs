@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::capacity::Spot;
 use super::conditions::{Condition, conditions_schema};
 use super::extended::{ExtendedResources, GPU, extended_schema};
 use super::money::{MAX_MONEY, Money};
@@ -53,6 +54,9 @@ pub struct LatticeNodeClassSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "prices_schema")]
     pub cost_per_hour: BTreeMap<ProviderType, Price>,
+    /// What such a machine is as spot capacity. Services run on it that say so in `placement.capacityTypes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<Spot>,
     /// ISO 4217 code of the prices.
     #[serde(default = "default_currency")]
     #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
@@ -150,7 +154,7 @@ impl Price {
 }
 
 /// One property a provider, so that a misspelt provider is an unknown field.
-fn prices_schema(generator: &mut SchemaGenerator) -> Schema {
+pub(super) fn prices_schema(generator: &mut SchemaGenerator) -> Schema {
     let money = Money::json_schema(generator);
     // A number, a string or an object: a union that a structural schema states by leaving the type out.
     let price = json_schema!({

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::capacity::CapacityType;
 use super::container::Container;
 use super::quantity::{Cores, MemoryGi, QuantityError};
 use super::selector::LabelSelector;
@@ -350,6 +351,10 @@ pub struct Placement {
     /// Whether replicas share nodes.
     #[serde(default)]
     pub replica_spread: ReplicaSpread,
+    /// Types of capacity that the replicas may run on. Default: on-demand only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
+    pub capacity_types: Vec<CapacityType>,
     /// Services with a higher number are placed first when not all fit. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1000000000, max = 1000000000))]

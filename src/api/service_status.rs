@@ -66,7 +66,7 @@ pub struct PlacementStatus {
     pub cluster: String,
     /// Number of replicas there.
     pub replicas: u32,
-    /// Name of the LatticeNodeClass that they run on.
+    /// Name of the LatticeNodeClass that they run on; of spot capacity with `/spot` behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// Cost of these replicas.

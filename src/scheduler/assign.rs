@@ -93,13 +93,13 @@ fn ranked(problem: &Problem<'_>, s: usize, only: Option<&BTreeSet<usize>>) -> Ve
 /// Price of one replica in a pool: its share of a node and of a cluster's overhead, and what the
 /// preferences charge.
 pub(crate) fn share_score(problem: &Problem<'_>, s: usize, p: usize) -> Micros {
-    let size = problem.service(s).size;
+    let service = problem.service(s);
     let rules = problem.cluster_policy(problem.demands[s].governing);
     let best = problem.pools[p]
         .offers
         .iter()
-        .filter(|o| size.fits(o.allocatable))
-        .map(|o| (cost::share(o, size), o.hourly))
+        .filter(|o| o.holds(service))
+        .map(|o| (cost::share(o, service.size) + o.risk, o.hourly))
         .min();
     let Some((unit, hourly)) = best else {
         return Micros::MAX;
@@ -251,12 +251,12 @@ impl Task {
         }
         let mut priced: Vec<(Micros, usize, usize)> = Vec::with_capacity(pools.len());
         for (at, (_, p)) in pools.into_iter().enumerate() {
-            let (mark, before) = (state.mark(), state.usage[p].hourly);
             let s = self.s;
+            let (mark, before) = (state.mark(), state.usage[p].hourly + state.penalty(s));
             let allowed =
                 |state: &State<'_>, c: Option<usize>| latency::reaches(state, s, place_of(p, c));
             let added = match self.put(state, p, &allowed) {
-                Some(()) => state.usage[p].hourly - before + state.problem.penalty(s, p),
+                Some(()) => state.usage[p].hourly + state.penalty(s) - before,
                 None => Micros::MAX,
             };
             state.undo(mark);

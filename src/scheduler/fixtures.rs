@@ -25,6 +25,7 @@ pub(crate) fn fleet(pools: &[(&str, &str)], services: &[(&str, u32)]) -> Snapsho
             name: CLASS.into(),
             capacity: Resources::new(4000, 8192),
             reserved: Resources::default(),
+            spot: None,
         }],
         services: services.iter().map(|(name, n)| service(name, *n)).collect(),
         ..Snapshot::default()
@@ -48,7 +49,7 @@ pub(crate) fn id(name: &str) -> ServiceId {
     ServiceId::new("shop", name)
 }
 
-fn service(name: &str, replicas: u32) -> Service {
+pub(crate) fn service(name: &str, replicas: u32) -> Service {
     Service {
         id: id(name),
         labels: BTreeMap::new(),
@@ -60,6 +61,7 @@ fn service(name: &str, replicas: u32) -> Service {
         compliance: BTreeSet::new(),
         one_per_node: false,
         latency: Vec::new(),
+        capacity_types: Default::default(),
     }
 }
 

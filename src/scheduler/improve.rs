@@ -6,6 +6,7 @@ use super::assign::Search;
 use super::constraint::{self, latency};
 use super::model::Origin;
 use super::pack::{self, Opening, Within};
+use super::problem::Offer;
 use super::state::State;
 use super::units::{Micros, PPM, Resources};
 
@@ -58,14 +59,22 @@ fn downsize(state: &mut State<'_>) {
 fn exchange(state: &mut State<'_>, c: usize, n: usize) {
     let node = state.clusters[c].nodes[n].clone();
     let pool = state.clusters[c].pool;
-    let offers: Vec<_> = state.problem.pools[pool]
+    let replicas: Micros = node.tenants.iter().map(|&(_, n)| i64::from(n)).sum();
+    let price = |o: &Offer| o.hourly + o.risk.saturating_mul(replicas);
+    let takes = |o: &Offer| {
+        let mut tenants = node.tenants.iter().map(|t| state.problem.service(t.0));
+        tenants.all(|s| s.capacity_types.contains(o.capacity_type))
+    };
+    let mut offers: Vec<_> = state.problem.pools[pool]
         .offers
         .iter()
-        .filter(|o| o.hourly < node.offer.hourly && node.used().fits(o.allocatable))
+        .filter(|o| price(o) < price(&node.offer) && node.used().fits(o.allocatable))
+        .filter(|o| takes(o))
         .cloned()
         .collect();
+    offers.sort_by_key(|o| (price(o), o.class));
     for offer in offers {
-        let saved = node.offer.hourly - offer.hourly;
+        let saved = price(&node.offer) - price(&offer);
         if !worth_it(state, c, saved, node.offer.hourly) {
             return;
         }

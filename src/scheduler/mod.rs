@@ -7,6 +7,7 @@
 mod assign;
 mod bound;
 mod bulk;
+pub mod capacity;
 pub mod check;
 mod component;
 mod constraint;
@@ -37,4 +38,4 @@ pub mod units;
 pub use component::latency_cycles;
 pub use solve::{decide, solve};
 
-pub use bound::certificate::{Certificate, PRICE_UNITS, PoolPrices};
+pub use bound::certificate::{Certificate, PRICE_UNITS, PoolPrices, SpotPrices};

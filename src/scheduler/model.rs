@@ -3,6 +3,7 @@
 //! A snapshot is plain data. [`Snapshot::normalise`] puts it into its one canonical order, so that
 //! two snapshots with the same content are equal, hash alike and solve alike.
 
+use super::capacity::{CapacityType, CapacityTypes};
 use super::units::{Micros, Resources};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,12 +128,23 @@ pub struct NodeClass {
     pub capacity: Resources,
     /// What the system takes of it before anything is placed.
     pub reserved: Resources,
+    /// Interruptions that a machine is expected to see in a month, in millionths, if it is spot capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<u64>,
 }
 
 impl NodeClass {
     /// What services can use of one node.
     pub fn allocatable(&self) -> Resources {
         self.capacity.saturating_sub(self.reserved)
+    }
+
+    /// How firmly such a machine is had.
+    pub fn capacity_type(&self) -> CapacityType {
+        match self.spot {
+            Some(_) => CapacityType::Spot,
+            None => CapacityType::OnDemand,
+        }
     }
 }
 
@@ -303,6 +315,9 @@ pub struct Service {
     pub one_per_node: bool,
     /// Latency limits to other services.
     pub latency: Vec<LatencyBound>,
+    /// Types of capacity that it may run on.
+    #[serde(default, skip_serializing_if = "CapacityTypes::is_default")]
+    pub capacity_types: CapacityTypes,
 }
 
 /// Every replica has a replica of `dependency` within `max_ms`.

@@ -132,7 +132,8 @@ pub(crate) fn best_fit(
         let mut fits = false;
         for (n, node) in cluster.nodes.iter().enumerate() {
             let alone = service.one_per_node && node.holds(s);
-            if !node.live || !service.size.fits(node.free) || alone {
+            let takes = service.capacity_types.contains(node.offer.capacity_type);
+            if !node.live || !takes || !service.size.fits(node.free) || alone {
                 continue;
             }
             fits = true;
@@ -157,17 +158,20 @@ fn left_over(node: &Node, free: Resources) -> u64 {
 }
 
 fn ordered(state: &State<'_>, s: usize, pool: usize, opening: Opening) -> Vec<Offer> {
-    let size = state.problem.service(s).size;
+    let service = state.problem.service(s);
     let mut offers: Vec<Offer> = state.problem.pools[pool]
         .offers
         .iter()
-        .filter(|o| size.fits(o.allocatable))
+        .filter(|o| o.holds(service))
         .cloned()
         .collect();
-    if opening == Opening::Efficient {
-        let key = |o: &Offer| -> (Micros, Micros) { (cost::share(o, size), -o.hourly) };
-        offers.sort_by_key(|o| (key(o), o.class));
-    }
+    let key = |o: &Offer| -> (Micros, Micros) {
+        match opening {
+            Opening::Cheapest => (o.hourly + o.risk, 0),
+            Opening::Efficient => (cost::share(o, service.size) + o.risk, -o.hourly),
+        }
+    };
+    offers.sort_by_key(|o| (key(o), o.class));
     offers
 }
 

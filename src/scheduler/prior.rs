@@ -79,12 +79,7 @@ fn offer(problem: &Problem<'_>, pool: usize, class: &str, declared: bool) -> Opt
     let sold = problem.pools[pool].offer_of(class).cloned();
     sold.or_else(|| {
         let node = &problem.snapshot.node_classes[class];
-        declared.then(|| Offer {
-            class,
-            hourly: 0,
-            capacity: node.capacity,
-            allocatable: node.allocatable(),
-        })
+        declared.then(|| Offer::new(class, node, 0))
     })
 }
 
@@ -93,8 +88,9 @@ fn hold(state: &mut State<'_>, c: usize, n: usize, s: usize, count: u32) {
     let service = state.problem.service(s);
     for held in 0..count {
         let node = &state.clusters[c].nodes[n];
+        let takes = (service.capacity_types).contains(node.offer.capacity_type);
         let fits = service.size.fits(node.free) && !(service.one_per_node && held > 0);
-        if fits {
+        if fits && takes {
             state.put(c, n, s);
         }
     }

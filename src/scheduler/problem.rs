@@ -1,11 +1,12 @@
 //! The indexed view of a snapshot that the search works on: names become indices once, here, and
 //! what each service must have is merged from itself and the policies over it.
 
+use super::capacity::{self, CapacityType};
 use super::constraint::{compliance, fit, selector};
 use super::hopeless;
 use super::model::{
-    ClusterPolicy, ControlPlaneRule, Preference, Selector, Service, ServiceId, Snapshot, Spread,
-    Topology,
+    ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot,
+    Spread, Topology,
 };
 use super::score;
 use super::topology::Distances;
@@ -21,9 +22,30 @@ pub(crate) struct Offer {
     pub hourly: Micros,
     pub capacity: Resources,
     pub allocatable: Resources,
+    pub capacity_type: CapacityType,
+    /// What the risk to one replica is taken to cost an hour.
+    pub risk: Micros,
 }
 
-/// A pool's offers, cheapest first, and the domains it belongs to.
+impl Offer {
+    pub fn new(class: usize, node: &NodeClass, hourly: Micros) -> Self {
+        Offer {
+            class,
+            hourly,
+            capacity: node.capacity,
+            allocatable: node.allocatable(),
+            capacity_type: node.capacity_type(),
+            risk: capacity::risk(node.spot.unwrap_or(0)),
+        }
+    }
+
+    /// Whether an empty node may take a replica.
+    pub fn holds(&self, service: &Service) -> bool {
+        service.size.fits(self.allocatable) && service.capacity_types.contains(self.capacity_type)
+    }
+}
+
+/// A pool's offers, those on demand first, each type cheapest first, and the domains it belongs to.
 #[derive(Debug)]
 pub(crate) struct PoolView {
     pub offers: Vec<Offer>,
@@ -31,6 +53,11 @@ pub(crate) struct PoolView {
 }
 
 impl PoolView {
+    /// What fills clusters up, and what control planes are of.
+    pub fn on_demand(&self) -> impl Iterator<Item = &Offer> {
+        (self.offers.iter()).take_while(|o| o.capacity_type.is_on_demand())
+    }
+
     pub fn offer_of(&self, class: usize) -> Option<&Offer> {
         self.offers.iter().find(|o| o.class == class)
     }
@@ -68,6 +95,8 @@ pub(crate) struct Problem<'a> {
     pub demands: Vec<Demand>,
     pub distances: Distances,
     pub no_policy: ClusterPolicy,
+    /// Whether some pool sells spot capacity.
+    pub sells_spot: bool,
     /// Services that no search can place.
     pub hopeless: Vec<bool>,
     /// Names that no new cluster may have.
@@ -102,6 +131,7 @@ impl<'a> Problem<'a> {
             demands: Vec::new(),
             distances: Distances::new(snapshot),
             no_policy: ClusterPolicy::default(),
+            sells_spot: snapshot.node_classes.iter().any(|c| c.spot.is_some()),
             hopeless: Vec::new(),
             taken_names: (snapshot.reserved_names.iter().map(String::as_str))
                 .chain(snapshot.clusters.iter().map(|c| c.name.as_str()))
@@ -166,7 +196,7 @@ impl<'a> Problem<'a> {
                     self.eligible_sets.len() - 1
                 }
             };
-            demand.usable = self.usable(demand.eligible, service.size, &mut usable);
+            demand.usable = self.usable(demand.eligible, service, &mut usable);
             demand.pins = pins.remove(&s).unwrap_or_default();
             self.demands.push(demand);
         }
@@ -180,17 +210,19 @@ impl<'a> Problem<'a> {
     fn usable(
         &self,
         eligible: usize,
-        size: Resources,
+        service: &Service,
         known: &mut BTreeMap<(usize, Vec<bool>), Rc<[usize]>>,
     ) -> Rc<[usize]> {
         let classes = self.snapshot.node_classes.iter();
-        let holding: Vec<bool> = classes.map(|c| size.fits(c.allocatable())).collect();
+        let fits = |c: &NodeClass| service.size.fits(c.allocatable());
+        let takes = |c: &NodeClass| service.capacity_types.contains(c.capacity_type());
+        let holding: Vec<bool> = classes.map(|c| fits(c) && takes(c)).collect();
         let list = known.entry((eligible, holding)).or_insert_with(|| {
             self.eligible_sets[eligible]
                 .iter()
                 .copied()
                 .filter(|&p| self.snapshot.pools[p].closed.is_none())
-                .filter(|&p| fit::fits_some(&self.pools[p].offers, size))
+                .filter(|&p| fit::fits_some(&self.pools[p].offers, service))
                 .collect()
         });
         Rc::clone(list)
@@ -254,12 +286,10 @@ impl<'a> Problem<'a> {
             return Ok(None);
         }
         let smallest = Resources::new(2000, 4096);
-        let offers = &self.pools[pool].offers;
+        let mut offers = self.pools[pool].on_demand();
         let found = match &rule.class {
-            Some(name) => offers
-                .iter()
-                .find(|o| self.snapshot.node_classes[o.class].name == *name),
-            None => offers.iter().find(|o| smallest.fits(o.capacity)),
+            Some(name) => offers.find(|o| self.snapshot.node_classes[o.class].name == *name),
+            None => offers.find(|o| smallest.fits(o.capacity)),
         };
         match (found, &rule.class) {
             (Some(offer), _) => Ok(Some((offer.clone(), rule.replicas))),
@@ -304,15 +334,10 @@ fn offers(
         .filter_map(|offer| {
             let class = *classes.get(offer.class.as_str())?;
             let node = &snapshot.node_classes[class];
-            Some(Offer {
-                class,
-                hourly: offer.hourly,
-                capacity: node.capacity,
-                allocatable: node.allocatable(),
-            })
+            Some(Offer::new(class, node, offer.hourly))
         })
         .collect();
-    offers.sort_by_key(|o| (o.hourly, o.class));
+    offers.sort_by_key(|o| (o.capacity_type, o.hourly, o.class));
     offers
 }
 

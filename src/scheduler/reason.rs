@@ -1,5 +1,6 @@
 //! Why a pool or a plan was not possible: typed, with one wording for conditions, Events and text.
 
+use super::capacity::CapacityTypes;
 use super::model::{ServiceId, Topology};
 use super::units::{Micros, Resources, cores, decimal, gib};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub enum Constraint {
     Latency,
     /// A replica fits no node.
     Fit,
+    /// On-demand or spot capacity.
+    CapacityType,
     /// The pool's `maxNodes`.
     MaxNodes,
     /// The pool's `maxCores`.
@@ -59,6 +62,7 @@ impl Constraint {
             Constraint::SpreadConstraint => "spreadConstraint",
             Constraint::Latency => "latency",
             Constraint::Fit => "fit",
+            Constraint::CapacityType => "capacityType",
             Constraint::MaxNodes => "maxNodes",
             Constraint::MaxCores => "maxCores",
             Constraint::MaxMemory => "maxMemory",
@@ -166,6 +170,11 @@ pub enum Why {
         /// The largest offered class and what it leaves for services.
         largest: Option<(String, Resources)>,
     },
+    /// Nothing of the types of capacity that the service may run on is offered.
+    NoCapacityType {
+        /// These types.
+        wanted: CapacityTypes,
+    },
     /// No offered node class has enough of an extended resource.
     LacksExtended {
         /// The resource, such as `nvidia.com/gpu`.
@@ -259,6 +268,7 @@ impl Why {
             Why::TooFewRegions { .. } => Constraint::MinRegions,
             Why::Skew { .. } => Constraint::SpreadConstraint,
             Why::TooFar { .. } => Constraint::Latency,
+            Why::NoCapacityType { .. } => Constraint::CapacityType,
             Why::TooLarge { .. } | Why::LacksExtended { .. } => Constraint::Fit,
             Why::NodesExhausted { .. } => Constraint::MaxNodes,
             Why::CoresExhausted { .. } => Constraint::MaxCores,
@@ -372,6 +382,7 @@ impl fmt::Display for Why {
                 gib(room.mib)
             ),
             Why::TooLarge { .. } => write!(f, "Offers no node class at a known price"),
+            Why::NoCapacityType { wanted } => write!(f, "Offers no {wanted} capacity"),
             Why::LacksExtended {
                 resource, most: 0, ..
             } => write!(f, "No node class with {resource}"),

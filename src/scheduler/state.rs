@@ -184,6 +184,8 @@ pub(crate) struct State<'p> {
     /// Pools, with the policy that governs, where this search makes no new cluster.
     pub no_founding: BTreeSet<(usize, Option<usize>)>,
     places: Vec<BTreeMap<Place, u32>>,
+    /// What the risk to each service's replicas is taken to cost.
+    risks: Vec<Micros>,
     /// Each change, and whether its cluster had been touched before it.
     log: Vec<(Change, bool)>,
 }
@@ -199,6 +201,7 @@ impl<'p> State<'p> {
             steps: 0,
             no_founding: BTreeSet::new(),
             places: vec![BTreeMap::new(); problem.snapshot.services.len()],
+            risks: vec![0; problem.snapshot.services.len()],
             log: Vec::new(),
         }
     }
@@ -229,12 +232,13 @@ impl<'p> State<'p> {
         self.usage.iter().map(|u| u.hourly).sum()
     }
 
-    /// What the preferences charge for where a service is.
+    /// What preferences and the risk of interruptions charge for where a service is.
     pub fn penalty(&self, s: usize) -> Micros {
-        self.places[s]
-            .iter()
+        let places = self.places[s].iter();
+        let wishes: Micros = places
             .map(|(place, n)| self.problem.penalty(s, place.pool) * i64::from(*n))
-            .sum()
+            .sum();
+        wishes + self.risks[s]
     }
 
     /// A point to return to.
@@ -410,6 +414,8 @@ impl<'p> State<'p> {
             pool: 0,
             cluster: c,
         };
+        let risk = self.clusters[c].nodes[n].offer.risk;
+        self.risks[s] += if add { risk } else { -risk };
         self.alter(c, |cluster| {
             place.pool = cluster.pool;
             cluster.touched = true;
@@ -466,7 +472,7 @@ impl ClusterState {
             min: rules.min_nodes,
             soft: cluster_size::soft_limit(rules),
             max: cluster_size::hard_limit(rules),
-            pad: problem.pools[pool].offers.first().cloned(),
+            pad: problem.pools[pool].on_demand().next().cloned(),
             existed: false,
             touched: false,
             roomiest: Cell::new(Resources::default()),

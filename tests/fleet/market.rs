@@ -68,6 +68,7 @@ fn classes() -> Vec<NodeClass> {
             name: format!("{family}-{cores}"),
             capacity: Resources::new(cores * 1000, cores * gib * 1024),
             reserved: Resources::new(70 + 10 * cores.min(4), 700 + cores * gib * 31),
+            spot: None,
         })
     };
     FAMILIES.into_iter().flat_map(of).collect()
@@ -204,6 +205,7 @@ fn demand(rng: &mut Rng, i: u64, regions: u64) -> Service {
         },
         one_per_node: false,
         latency: Vec::new(),
+        capacity_types: Default::default(),
     }
 }
 

@@ -95,6 +95,7 @@ fn classes() -> Vec<NodeClass> {
         name: name.into(),
         capacity: Resources::new(cores * 1000, gib * 1024),
         reserved: Resources::new(100, 256),
+        spot: None,
     })
     .collect()
 }
@@ -267,6 +268,7 @@ fn service(rng: &mut Rng, i: u64, shape: &Shape) -> Service {
         compliance,
         one_per_node: rng.chance(if shape.wild { 70 } else { 50 }),
         latency: latency(rng, i, shape),
+        capacity_types: Default::default(),
     }
 }
 

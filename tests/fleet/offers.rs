@@ -1,6 +1,7 @@
 //! What not every fleet has, put into random ones.
 
 use super::Rng;
+use lattice::scheduler::capacity::{CapacityType, CapacityTypes};
 use lattice::scheduler::extended::Extended;
 use lattice::scheduler::model::{NodeClass, Offer, Snapshot};
 use lattice::scheduler::units::Resources;
@@ -21,6 +22,7 @@ pub fn add_extended(snapshot: &mut Snapshot, seed: u64) {
             name: name.into(),
             capacity: Resources::new(8_000, 32 * 1024).with(Extended::new(amounts)),
             reserved: Resources::new(100, 256),
+            spot: None,
         });
         for pool in &mut snapshot.pools {
             if rng.chance(60) {
@@ -36,5 +38,41 @@ pub fn add_extended(snapshot: &mut Snapshot, seed: u64) {
             let place = usize::from(rng.chance(80));
             service.size.extended = Extended::new([(place, 1 + rng.below(2))]);
         }
+    }
+}
+
+/// Sells some classes as spot capacity in some pools, and has some services run on it.
+pub fn add_spot(snapshot: &mut Snapshot, seed: u64) {
+    let mut rng = Rng(seed ^ 0x5907);
+    let firm = snapshot.node_classes.clone();
+    for class in firm {
+        if !rng.chance(60) {
+            continue;
+        }
+        let name = CapacityType::Spot.offer(&class.name);
+        for pool in &mut snapshot.pools {
+            let sold = pool.offers.iter().find(|o| o.class == class.name);
+            if let Some(hourly) = sold.map(|o| o.hourly).filter(|_| rng.chance(70)) {
+                pool.offers.push(Offer {
+                    class: name.clone(),
+                    hourly: hourly * (20 + rng.below(70) as i64) / 100,
+                });
+            }
+        }
+        snapshot.node_classes.push(NodeClass {
+            name,
+            spot: Some(rng.below(20_000_000)),
+            ..class
+        });
+    }
+    for service in &mut snapshot.services {
+        service.capacity_types = match rng.below(4) {
+            0 => CapacityTypes::ALL,
+            1 => CapacityTypes {
+                on_demand: false,
+                spot: true,
+            },
+            _ => CapacityTypes::default(),
+        };
     }
 }

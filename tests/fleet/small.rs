@@ -12,6 +12,7 @@ pub fn class(name: &str, cores: u64, gib: u64) -> NodeClass {
         name: name.into(),
         capacity: Resources::new(cores * 1000, gib * 1024),
         reserved: Resources::default(),
+        spot: None,
     }
 }
 
@@ -48,6 +49,7 @@ pub fn service(name: &str, replicas: u32) -> Service {
         compliance: BTreeSet::new(),
         one_per_node: true,
         latency: Vec::new(),
+        capacity_types: Default::default(),
     }
 }
 

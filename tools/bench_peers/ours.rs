@@ -44,6 +44,7 @@ fn snapshot(instance: &Instance) -> Snapshot {
                 name: class.name.clone(),
                 capacity: Resources::new(class.milli_cores, class.mib),
                 reserved: Resources::default(),
+                spot: None,
             })
             .collect(),
         // A hosted control plane, since the other side has none to pay for.
@@ -89,6 +90,7 @@ fn service(service: &crate::instance::Service) -> Service {
         compliance: BTreeSet::new(),
         one_per_node: false,
         latency: Vec::new(),
+        capacity_types: Default::default(),
     }
 }
 

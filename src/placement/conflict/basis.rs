@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::placement::facts::Facts;
 use crate::placement::snapshot::selects;
+use crate::scheduler::capacity::CapacityTypes;
 use crate::scheduler::model::{
     Cluster, NodeGroup, Origin, Pin, Policy, Selector, Service, ServiceId, Snapshot,
 };
@@ -191,6 +192,8 @@ fn stand_in(id: &ServiceId, count: u32, size: Resources, policy: Option<String>)
         compliance: BTreeSet::new(),
         one_per_node: true,
         latency: Vec::new(),
+        // They are where they are.
+        capacity_types: CapacityTypes::ALL,
     }
 }
 

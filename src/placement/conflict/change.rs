@@ -1,5 +1,6 @@
 //! A change of what must hold, and what it does to a snapshot.
 
+use crate::scheduler::capacity::CapacityTypes;
 use crate::scheduler::model::{
     ClusterPolicy, NodeClass, Offer, Policy, Pool, Service, ServiceId, Snapshot, Topology,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Larger {
     pub capacity: Resources,
     pub reserved: Resources,
     pub hourly: Micros,
+    pub spot: Option<u64>,
 }
 
 impl Larger {
@@ -102,6 +104,10 @@ pub(crate) enum Change {
         why: String,
     },
     Machine(Vec<Larger>),
+    /// The types of capacity that the service may run on: all of them.
+    AnyCapacity {
+        from: CapacityTypes,
+    },
     /// What a replica asks for of an extended resource.
     Extended {
         resource: String,
@@ -130,6 +136,7 @@ impl Change {
             Change::Replicas { .. } | Change::AnyNode => Constraint::Combination,
             Change::Unpin { .. } => Constraint::Pin,
             Change::Reopen { .. } => Constraint::PoolClosed,
+            Change::AnyCapacity { .. } => Constraint::CapacityType,
             Change::Machine(_) | Change::Extended { .. } => Constraint::Fit,
         }
     }
@@ -193,6 +200,9 @@ impl Change {
             }
             Change::Reopen { pool, .. } => of_pools(snapshot, &[pool], |pool| pool.closed = None),
             Change::Machine(larger) => larger.iter().for_each(|one| offer(snapshot, one)),
+            Change::AnyCapacity { .. } => of_service(snapshot, id, |service| {
+                service.capacity_types = CapacityTypes::ALL;
+            }),
             Change::Extended { resource, to, .. } => {
                 let place = snapshot.extended.iter().position(|name| name == resource);
                 of_service(snapshot, id, |service| {
@@ -254,6 +264,7 @@ fn offer(snapshot: &mut Snapshot, larger: &Larger) {
             name: name.clone(),
             capacity: larger.capacity,
             reserved: larger.reserved,
+            spot: larger.spot,
         });
     }
     of_pools(snapshot, &[&larger.pool], |pool| {

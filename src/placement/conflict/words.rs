@@ -5,6 +5,7 @@ use std::fmt;
 use super::change::{Cap, Change, Larger};
 use crate::placement::facts::{amount, cores, gib};
 use crate::placement::text::listed;
+use crate::scheduler::capacity::CapacityTypes;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +78,9 @@ impl fmt::Display for Change {
             Change::AnyNode => f.write_str("replicaSpread: node → none"),
             Change::Unpin { cluster } => write!(f, "pin: lift it from cluster {cluster}"),
             Change::Reopen { pool, why } => write!(f, "{pool}: open it again ({why})"),
+            Change::AnyCapacity { from } => {
+                write!(f, "capacityTypes: {from} → {}", CapacityTypes::ALL)
+            }
             Change::Extended {
                 resource,
                 from,

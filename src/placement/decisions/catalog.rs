@@ -7,6 +7,7 @@ use crate::api::conditions::{READY, RECONCILING, STALLED};
 use crate::api::{Condition, LatticeNodeClassStatus, LatticePlacementPolicyStatus, Timestamp};
 use crate::placement::inputs::Inputs;
 use crate::placement::snapshot::{Built, policy_selects};
+use crate::scheduler::capacity::class_of;
 
 pub(super) fn policies(
     inputs: &Inputs,
@@ -43,7 +44,7 @@ pub(super) fn node_classes(
             .snapshot
             .pools
             .iter()
-            .filter(|pool| pool.offers.iter().any(|offer| offer.class == name))
+            .filter(|pool| (pool.offers.iter()).any(|offer| class_of(&offer.class).0 == name))
             .count();
         let known = object.status.as_ref().map(|status| &status.conditions);
         let generation = object.metadata.generation;

@@ -13,6 +13,7 @@ use crate::api::{LatticeCluster, LatticeClusterSpec, LatticePool, ProviderType};
 use crate::placement::facts::Facts;
 use crate::placement::inputs::Inputs;
 use crate::placement::labels;
+use crate::scheduler::capacity::{CapacityType, class_of};
 use crate::scheduler::model::{Cluster, Origin};
 use crate::scheduler::solution::ClusterAction;
 
@@ -88,7 +89,7 @@ fn nodes(object: &LatticeCluster, wanted: &Cluster) -> ClusterNodes {
 fn same_groups(groups: &[NodeGroup], current: &ClusterNodes) -> bool {
     current.workers > 0 || {
         let mut own: Vec<&NodeGroup> = current.groups.iter().filter(|g| g.count > 0).collect();
-        own.sort_by(|a, b| a.node_class.cmp(&b.node_class));
+        own.sort_by_key(|group| (&group.node_class, group.capacity_type));
         own.into_iter().eq(groups)
     }
 }
@@ -104,17 +105,18 @@ fn scheduled_nodes(wanted: &Cluster) -> ClusterNodes {
     }
 }
 
-/// Workers by class.
+/// Workers by class and type of capacity.
 fn groups(wanted: &Cluster) -> Vec<NodeGroup> {
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, CapacityType), u32> = BTreeMap::new();
     for group in &wanted.workers {
-        *counts.entry(&group.class).or_default() += group.count;
+        *counts.entry(class_of(&group.class)).or_default() += group.count;
     }
     counts
         .into_iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(class, count)| NodeGroup {
+        .map(|((class, capacity), count)| NodeGroup {
             node_class: class.to_owned(),
+            capacity_type: capacity.into(),
             count,
         })
         .collect()
@@ -232,7 +234,7 @@ fn aws(inputs: &Inputs, region: &str, wanted: &Cluster) -> AwsConfig {
     AwsConfig {
         region: Some(region.to_owned()),
         cp_instance_type: control_plane.and_then(|(class, _)| instance_type(class)),
-        worker_instance_type: worker.and_then(|group| instance_type(&group.class)),
+        worker_instance_type: worker.and_then(|group| instance_type(class_of(&group.class).0)),
         ..AwsConfig::default()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::write::PlanError;
 use crate::scheduler::model::ServiceId;
 use crate::scheduler::units::Micros;
-use crate::scheduler::{Certificate, PoolPrices};
+use crate::scheduler::{Certificate, PoolPrices, SpotPrices};
 
 /// Decimals of an amount of money: it is held in millionths.
 const AMOUNT: u32 = 6;
@@ -43,6 +43,19 @@ pub struct PlanPrices {
     pub memory_limit: String,
     /// One more unit of money an hour that the pool's budget would allow; a number without unit.
     pub budget: String,
+    /// What spot machines are worth, where the pool sells some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<PlanSpotPrices>,
+}
+
+/// What things are worth on the spot machines of one pool, per hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanSpotPrices {
+    /// A thousandth of a core.
+    pub milli_core: String,
+    /// A MiB.
+    pub mebibyte: String,
 }
 
 impl From<&Certificate> for PlanCertificate {
@@ -69,6 +82,10 @@ impl From<&PoolPrices> for PlanPrices {
             core_limit: price(prices.core_limit),
             memory_limit: price(prices.memory_limit),
             budget: written(prices.budget, NUMBER),
+            spot: prices.spot.map(|spot| PlanSpotPrices {
+                milli_core: price(spot.milli_core),
+                mebibyte: price(spot.mib),
+            }),
         }
     }
 }
@@ -97,6 +114,13 @@ impl PlanPrices {
                 format!("certificate.prices[{index}].{field}")
             })
         };
+        let spot = match &self.spot {
+            Some(spot) => Some(SpotPrices {
+                milli_core: number(&spot.milli_core, PRICE, "spot.milliCore")?,
+                mib: number(&spot.mebibyte, PRICE, "spot.mebibyte")?,
+            }),
+            None => None,
+        };
         Ok(PoolPrices {
             pool: self.pool.clone(),
             milli_core: number(&self.milli_core, PRICE, "milliCore")?,
@@ -105,6 +129,7 @@ impl PlanPrices {
             core_limit: number(&self.core_limit, PRICE, "coreLimit")?,
             memory_limit: number(&self.memory_limit, PRICE, "memoryLimit")?,
             budget: number(&self.budget, NUMBER, "budget")?,
+            spot,
         })
     }
 }

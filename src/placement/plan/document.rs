@@ -117,7 +117,7 @@ pub struct PlanPlacement {
     pub pool: String,
     /// The cluster.
     pub cluster: String,
-    /// The node class.
+    /// The node class; of spot capacity with `/spot` behind it.
     pub node_class: String,
     /// How many.
     pub replicas: u32,
@@ -176,7 +176,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanNodes {
-    /// The node class.
+    /// The node class; of spot capacity with `/spot` behind it.
     pub class: String,
     /// What the nodes are for.
     pub role: Role,

@@ -8,6 +8,7 @@ use super::names::Unique;
 use crate::api::LatticeCluster;
 use crate::api::cluster_status::NodeRole;
 use crate::placement::problem::nearest;
+use crate::scheduler::capacity::CapacityType;
 use crate::scheduler::model::{NodeGroup, ServiceId};
 
 /// The machines that a cluster is to have.
@@ -35,9 +36,18 @@ pub(super) fn read(
             problems.push(missing(name, &path, &group.node_class, names).at(index));
             continue;
         }
+        let class = names.node_classes.get(&group.node_class);
+        let has_spot = class.is_some_and(|class| class.spec.spot.is_some());
+        let capacity = CapacityType::from(group.capacity_type);
+        if capacity == CapacityType::Spot && !has_spot {
+            let path = ["spec", "nodes", "groups"];
+            let message = format!("LatticeNodeClass `{}` has no `spot`", group.node_class);
+            problems.push(Problem::error(CLUSTER, name, &path, message).at(index));
+            continue;
+        }
         *machines
             .workers
-            .entry(group.node_class.clone())
+            .entry(capacity.offer(&group.node_class))
             .or_default() += group.count;
     }
     if nodes.workers > 0 {

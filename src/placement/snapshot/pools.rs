@@ -7,8 +7,9 @@ use super::currency::Deviating;
 use super::names::Unique;
 use crate::api::node_class::Price;
 use crate::api::selector::LabelValues;
-use crate::api::{LatticeNodeClass, LatticePool, Money};
+use crate::api::{LatticePool, Money, ProviderType};
 use crate::placement::problem::nearest;
+use crate::scheduler::capacity::{CapacityType, class_of};
 use crate::scheduler::model::{Caps, Offer, Pool, RegionLatency};
 
 const POOL: &str = "LatticePool";
@@ -103,29 +104,39 @@ fn offers(
             );
             continue;
         };
-        if money.classes.contains(class) || offers.iter().any(|o| o.class == *class) {
+        if money.classes.contains(class) || offers.iter().any(|o| class_of(&o.class).0 == class) {
             continue;
         }
-        let Some(price) = price(known, pool, region) else {
+        let firm = price(&known.spec.cost_per_hour, pool, region);
+        let spot = known.spec.spot.as_ref();
+        let spot = spot.and_then(|spot| price(&spot.cost_per_hour, pool, region));
+        if firm.is_none() && spot.is_none() {
             let provider = pool.spec.provider.type_;
             let message = format!(
                 "LatticeNodeClass `{class}` has no costPerHour for {provider} here, so it is not offered"
             );
             problems.push(Problem::warning(POOL, name, &path, message).at(index));
             continue;
-        };
-        offers.push(Offer {
-            class: class.clone(),
-            hourly: price.micros(),
-        });
+        }
+        let types = [(CapacityType::OnDemand, firm), (CapacityType::Spot, spot)];
+        offers.extend(types.into_iter().filter_map(|(capacity, price)| {
+            Some(Offer {
+                class: capacity.offer(class),
+                hourly: price?.micros(),
+            })
+        }));
     }
     offers
 }
 
 /// The price of a class in a pool: by the provider's region or the pool's own, else the general one.
-fn price(class: &LatticeNodeClass, pool: &LatticePool, region: &str) -> Option<Money> {
+fn price(
+    prices: &BTreeMap<ProviderType, Price>,
+    pool: &LatticePool,
+    region: &str,
+) -> Option<Money> {
     let provider = &pool.spec.provider;
-    match class.spec.cost_per_hour.get(&provider.type_)? {
+    match prices.get(&provider.type_)? {
         Price::Flat(money) => Some(*money),
         Price::ByRegion(price) => {
             let regional = |region: &str| price.regions.get(region).copied();

@@ -8,10 +8,12 @@ use super::Problem;
 use super::extended;
 use super::names::Unique;
 use super::selectors::{convert, meant};
+use crate::api::capacity::CapacityType;
 use crate::api::selector::LabelValues;
 use crate::api::service::{Placement, ReplicaSpread};
 use crate::api::{LatticeService, PathSegment};
 use crate::placement::problem::nearest;
+use crate::scheduler::capacity::CapacityTypes;
 use crate::scheduler::latency_cycles;
 use crate::scheduler::model::{LatencyBound, Pool, Service, ServiceId, Snapshot};
 use crate::scheduler::units::Resources;
@@ -48,9 +50,21 @@ pub(super) fn build(
             compliance: placement.compliance.iter().cloned().collect(),
             one_per_node: placement.replica_spread == ReplicaSpread::Node,
             latency: latency(id, service, &placement, names, problems),
+            capacity_types: capacity_types(&placement),
         });
     }
     services
+}
+
+fn capacity_types(placement: &Placement) -> CapacityTypes {
+    let named = |one: CapacityType| placement.capacity_types.contains(&one);
+    match placement.capacity_types.is_empty() {
+        true => CapacityTypes::default(),
+        false => CapacityTypes {
+            on_demand: named(CapacityType::OnDemand),
+            spot: named(CapacityType::Spot),
+        },
+    }
 }
 
 /// Whether replicas of a service are somewhere.

@@ -116,6 +116,9 @@ pub(crate) fn constraints(facts: &Facts<'_>, service: &Service) -> Vec<String> {
         (!labels.is_empty()).then(|| format!("compliance: {}", labels.join(", ")))
     };
     lines.extend(compliance(&service.compliance));
+    if !service.capacity_types.is_default() {
+        lines.push(format!("capacityTypes: {}", service.capacity_types));
+    }
     for (place, resource) in facts.snapshot.extended.iter().enumerate() {
         let asked = service.size.extended.get(place);
         lines.extend(

@@ -2,6 +2,7 @@
 
 use super::ascent::Prices;
 use super::groups::Rows;
+use crate::scheduler::capacity::{CapacityType, CapacityTypes};
 use crate::scheduler::model::{Origin, ServiceId};
 use crate::scheduler::prior;
 use crate::scheduler::problem::Problem;
@@ -31,6 +32,32 @@ pub struct PoolPrices {
     pub memory_limit: i64,
     /// One more micro-dollar an hour; a number without unit.
     pub budget: i64,
+    /// What cores and memory of spot machines are worth, where the pool sells some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<SpotPrices>,
+}
+
+/// The prices of spot capacity in one pool, in [`PRICE_UNITS`] of a micro-dollar per hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpotPrices {
+    /// A milli-core.
+    pub milli_core: i64,
+    /// A MiB.
+    pub mib: i64,
+}
+
+impl PoolPrices {
+    /// What an amount is worth on machines of a type; those of a type without prices of its own count as
+    /// on demand.
+    fn worth(&self, size: Resources, capacity: CapacityType) -> i128 {
+        let firm = (self.milli_core, self.mib);
+        let (milli_core, mib) = match (&self.spot, capacity) {
+            (Some(spot), CapacityType::Spot) => (spot.milli_core, spot.mib),
+            _ => firm,
+        };
+        i128::from(milli_core) * i128::from(size.milli_cores)
+            + i128::from(mib) * i128::from(size.mib)
+    }
 }
 
 /// Prices in whole numbers, rounded so that they still prove nearly as much.
@@ -47,6 +74,7 @@ pub(crate) fn rounded(problem: &Problem<'_>, rows: &Rows, prices: &Prices) -> Ve
                 core_limit: worth[1],
                 memory_limit: worth[2],
                 budget: worth[3],
+                spot: None,
             }
         })
         .collect();
@@ -169,9 +197,13 @@ pub struct Certificate {
 fn make_valid(problem: &Problem<'_>, p: usize, price: &mut PoolPrices) {
     let pool = &problem.snapshot.pools[p];
     for offer in &problem.pools[p].offers {
-        let free = offer.allocatable;
-        let worth = i128::from(price.milli_core) * i128::from(free.milli_cores)
-            + i128::from(price.mib) * i128::from(free.mib);
+        // Those on demand come first, so what spot machines are worth begins with prices that hold for them.
+        let on_demand = offer.capacity_type.is_on_demand();
+        let (milli_core, mib) = (price.milli_core, price.mib);
+        if !on_demand && price.spot.is_none() {
+            price.spot = Some(SpotPrices { milli_core, mib });
+        }
+        let worth = price.worth(offer.allocatable, offer.capacity_type);
         let costs = i128::from(offer.hourly) * i128::from(PRICE_UNITS + price.budget)
             + i128::from(price.node_limit)
             + i128::from(price.core_limit) * i128::from(offer.capacity.milli_cores)
@@ -180,12 +212,17 @@ fn make_valid(problem: &Problem<'_>, p: usize, price: &mut PoolPrices) {
         if over <= 0 {
             continue;
         }
-        if pool.caps.max_nodes.is_some() {
-            price.node_limit += over as i64;
-        } else {
-            let scaled = |units: i64| (i128::from(units) * costs / worth.max(1)) as i64;
-            price.milli_core = scaled(price.milli_core);
-            price.mib = scaled(price.mib);
+        let scaled = |units: i64| (i128::from(units) * costs / worth.max(1)) as i64;
+        match &mut price.spot {
+            Some(spot) if !on_demand => {
+                spot.milli_core = scaled(spot.milli_core);
+                spot.mib = scaled(spot.mib);
+            }
+            _ if pool.caps.max_nodes.is_some() => price.node_limit += over as i64,
+            _ => {
+                price.milli_core = scaled(price.milli_core);
+                price.mib = scaled(price.mib);
+            }
         }
     }
 }
@@ -236,9 +273,8 @@ fn fixed(problem: &Problem<'_>, prices: &[PoolPrices]) -> i128 {
             if resize.is_some() && offer.is_some() {
                 continue;
             }
-            let free = problem.snapshot.node_classes[class].allocatable();
-            let worth = i128::from(prices[p].milli_core) * i128::from(free.milli_cores)
-                + i128::from(prices[p].mib) * i128::from(free.mib);
+            let node = &problem.snapshot.node_classes[class];
+            let worth = prices[p].worth(node.allocatable(), node.capacity_type());
             let costs = offer.map_or(0, |offer| i128::from(offer.hourly));
             sum += (costs * i128::from(PRICE_UNITS) - worth) * i128::from(group.count);
         }
@@ -255,7 +291,8 @@ fn charges(
     lists: &Lists,
 ) -> i128 {
     // Services of one size with the same pools and regions pay the same.
-    let mut alike: BTreeMap<(usize, Resources, u32), (usize, u64, u64)> = BTreeMap::new();
+    type Alike = (usize, Resources, CapacityTypes, u32);
+    let mut alike: BTreeMap<Alike, (usize, u64, u64)> = BTreeMap::new();
     for &s in services {
         let (service, demand) = (problem.service(s), &problem.demands[s]);
         let apart = demand.min_regions.max(1);
@@ -264,13 +301,13 @@ fn charges(
         }
         let list = lists.by_service[s];
         let entry = alike
-            .entry((list, service.size, apart))
+            .entry((list, service.size, service.capacity_types, apart))
             .or_insert((s, 0, 0));
         entry.1 += 1;
         entry.2 += u64::from(service.replicas);
     }
     let mut sum = 0;
-    for ((list, _, apart), (s, count, replicas)) in alike {
+    for ((list, _, _, apart), (s, count, replicas)) in alike {
         let least = least_by_region(problem, rows, prices, s, &lists.lists[list]);
         sum += paid(&least, count, replicas, apart);
     }
@@ -295,12 +332,14 @@ fn least_by_region(
     s: usize,
     pools: &[usize],
 ) -> Vec<i128> {
-    let size = problem.service(s).size;
+    let service = problem.service(s);
     let mut least: Vec<(usize, i128)> = Vec::new();
     for &p in pools {
         let price = &prices[p];
-        let pays = i128::from(price.milli_core) * i128::from(size.milli_cores)
-            + i128::from(price.mib) * i128::from(size.mib);
+        let types = [CapacityType::OnDemand, CapacityType::Spot].into_iter();
+        let taken = types.filter(|one| service.capacity_types.contains(*one));
+        let pays = taken.map(|one| price.worth(service.size, one)).min();
+        let pays = pays.unwrap_or(0);
         let region = rows.region(p);
         match least.iter_mut().find(|(known, _)| *known == region) {
             Some((_, known)) => *known = pays.min(*known),

@@ -20,7 +20,8 @@ impl Supply {
         let budget = pool
             .monthly_budget
             .map(|b| (b / HOURS_PER_MONTH).max(0) as u64);
-        let classes = problem.pools[p].offers.iter().map(|offer| Class {
+        // Those on demand come first among the offers, so that their places are the same here.
+        let classes = problem.pools[p].on_demand().map(|offer| Class {
             cpu: offer.allocatable.milli_cores as f64,
             mem: offer.allocatable.mib as f64,
             price: offer.hourly as f64,

@@ -11,6 +11,7 @@ pub(crate) fn is_by_pool(problem: &Problem<'_>, members: &[usize]) -> bool {
         let demand = &problem.demands[s];
         !problem.hopeless[s]
             && problem.service(s).size.extended.is_none()
+            && !(problem.sells_spot && problem.service(s).capacity_types.spot)
             && demand.pins.is_empty()
             && demand.latency.iter().all(|&(_, ms)| ms >= SAME_ZONE_MS)
             && (demand.spread.iter()).all(|rule| rule.topology != Topology::Cluster)

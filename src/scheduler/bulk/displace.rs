@@ -110,10 +110,7 @@ fn one(
         }
         for n in 0..state.clusters[c].nodes.len() {
             let node = &state.clusters[c].nodes[n];
-            if !node.live
-                || !service.size.fits(node.offer.allocatable)
-                || (service.one_per_node && node.holds(s))
-            {
+            if !node.live || !node.offer.holds(service) || (service.one_per_node && node.holds(s)) {
                 continue;
             }
             freedoms.looks = freedoms.looks.checked_sub(1)?;

@@ -9,6 +9,7 @@
 
 use super::services::{passes, policies};
 use super::{View, Violation, say};
+use crate::scheduler::capacity::CapacityTypes;
 use crate::scheduler::model::{Cluster, Origin, Pool, Service, ServiceId};
 use crate::scheduler::solution::Verdict;
 use crate::scheduler::units::Resources;
@@ -75,7 +76,9 @@ fn pool_earns(
         price.memory_limit,
         price.budget,
     ];
-    if price.milli_core < 0 || price.mib < 0 || limits.iter().any(|x| *x < 0) {
+    let spot = price.spot.unwrap_or_default();
+    let worths = [price.milli_core, price.mib, spot.milli_core, spot.mib];
+    if worths.iter().chain(&limits).any(|x| *x < 0) {
         say(
             found,
             "lowerBound",
@@ -88,8 +91,7 @@ fn pool_earns(
             continue;
         };
         let (whole, free) = (class.capacity, class.allocatable());
-        let worth = i128::from(price.milli_core) * i128::from(free.milli_cores)
-            + i128::from(price.mib) * i128::from(free.mib);
+        let worth = worth(price, free, class.spot.is_some());
         let costs = i128::from(offer.hourly) * (i128::from(PRICE_UNITS) + i128::from(price.budget))
             + i128::from(price.node_limit)
             + i128::from(price.core_limit) * i128::from(whole.milli_cores)
@@ -142,6 +144,14 @@ fn pool_earns(
         .sum()
 }
 
+/// What an amount is worth, on spot machines at their own prices where there are some.
+fn worth(price: &PoolPrices, size: Resources, spot: bool) -> i128 {
+    let firm = (price.milli_core, price.mib);
+    let own = price.spot.filter(|_| spot).map(|p| (p.milli_core, p.mib));
+    let (milli_core, mib) = own.unwrap_or(firm);
+    i128::from(milli_core) * i128::from(size.milli_cores) + i128::from(mib) * i128::from(size.mib)
+}
+
 fn machines(cluster: &Cluster) -> impl Iterator<Item = (&str, u32)> {
     let workers = cluster.workers.iter().map(|g| (g.class.as_str(), g.count));
     workers.chain(
@@ -175,8 +185,7 @@ fn stays(view: &View<'_>, prices: &BTreeMap<&str, &PoolPrices>) -> i128 {
                 continue;
             }
             let free = class.allocatable();
-            let worth = i128::from(price.milli_core) * i128::from(free.milli_cores)
-                + i128::from(price.mib) * i128::from(free.mib);
+            let worth = worth(price, free, class.spot.is_some());
             let costs = i128::from(sold.unwrap_or(0)) * i128::from(PRICE_UNITS);
             sum += (costs - worth) * i128::from(group.count);
         }
@@ -237,7 +246,15 @@ impl<'v, 'a> Shops<'v, 'a> {
         let may = |pool: &&Pool| {
             let sells = pool.offers.iter().any(|offer| {
                 let class = self.view.class(&offer.class);
-                class.is_some_and(|class| service.size.fits(class.allocatable()))
+                class.is_some_and(|class| {
+                    let types = service.capacity_types;
+                    let takes = if class.spot.is_some() {
+                        types.spot
+                    } else {
+                        types.on_demand
+                    };
+                    takes && service.size.fits(class.allocatable())
+                })
             });
             self.peopled.contains(pool.name.as_str()) || (pool.closed.is_none() && sells)
         };
@@ -249,15 +266,17 @@ impl<'v, 'a> Shops<'v, 'a> {
         &self,
         service: &Service,
         prices: &BTreeMap<&str, &PoolPrices>,
-        known: &mut BTreeMap<(Wish, Resources), Vec<i128>>,
+        known: &mut BTreeMap<(Wish, Resources, CapacityTypes), Vec<i128>>,
     ) -> i128 {
-        let key = (self.wish(service), service.size);
+        let key = (self.wish(service), service.size, service.capacity_types);
         let each = known.entry(key).or_insert_with(|| {
             let mut least: BTreeMap<&str, i128> = BTreeMap::new();
             for pool in self.of(service) {
                 let price = prices[pool.name.as_str()];
-                let pays = i128::from(price.milli_core) * i128::from(service.size.milli_cores)
-                    + i128::from(price.mib) * i128::from(service.size.mib);
+                let types = service.capacity_types;
+                let firm = types.on_demand.then(|| worth(price, service.size, false));
+                let spot = types.spot.then(|| worth(price, service.size, true));
+                let pays = firm.into_iter().chain(spot).min().unwrap_or(0);
                 let here = least.entry(pool.region.as_str()).or_insert(pays);
                 *here = pays.min(*here);
             }
@@ -339,7 +358,11 @@ fn control_plane(
         let class = view.class(&offer.class);
         class.is_some_and(|class| match &rule.class {
             Some(name) => class.name == *name,
-            None => class.capacity.milli_cores >= 2000 && class.capacity.mib >= 4096,
+            None => {
+                class.spot.is_none()
+                    && class.capacity.milli_cores >= 2000
+                    && class.capacity.mib >= 4096
+            }
         })
     });
     let least = offers.by_ref().map(|offer| i128::from(offer.hourly)).min();

@@ -107,7 +107,9 @@ fn follows(view: &View<'_>, rule: &ControlPlaneRule, is: Option<&(String, u32)>)
     };
     let large_enough = || {
         let class = view.class(name);
-        class.is_some_and(|c| c.capacity.milli_cores >= 2000 && c.capacity.mib >= 4096)
+        class.is_some_and(|c| {
+            c.spot.is_none() && c.capacity.milli_cores >= 2000 && c.capacity.mib >= 4096
+        })
     };
     let fits = rule
         .class

@@ -57,6 +57,12 @@ fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
                 known.0 += service.size.extended.get(at) * u64::from(*n);
                 known.1 = class.capacity.extended.get(at);
             }
+            let spot = class.spot.is_some();
+            let types = service.capacity_types;
+            if (spot && !types.spot) || (!spot && !types.on_demand) {
+                let detail = format!("{types} is wanted, {} is not", group.class);
+                say(found, "capacity type", &id.to_string(), detail);
+            }
             if service.one_per_node && *n > 1 {
                 say(
                     found,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub const LOWER_BOUND: &str = "lowerBound";
 
 /// Every rule that is checked.
-pub const RULES: [&str; 26] = [
+pub const RULES: [&str; 27] = [
     "replicas",
     "outcome",
     "selector or compliance",
@@ -27,6 +27,7 @@ pub const RULES: [&str; 26] = [
     "latency",
     "pin",
     "fit",
+    "capacity type",
     "replicaSpread",
     "offer",
     "maxNodes",

@@ -3,6 +3,7 @@
 
 use super::services::{passes, policies};
 use super::{View, Violation, say};
+use crate::scheduler::capacity::INTERRUPTION;
 use crate::scheduler::model::{Policy, Pool, Preference, Service, SortBy};
 use std::collections::BTreeMap;
 
@@ -22,11 +23,25 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
             charged += charge(view, service, pool, &free) * i128::from(n);
         }
     }
-    let due = i128::from(view.solution.hourly) + charged;
+    let due = i128::from(view.solution.hourly) + charged + risk(view);
     if i128::from(view.solution.objective) != due {
         let detail = format!("{} is claimed, {due} is due", view.solution.objective);
         say(found, "objective", "the fleet", detail);
     }
+}
+
+/// What interruptions are charged: for each replica on spot capacity, the price of one as often as there are
+/// some in an hour, rounded up.
+fn risk(view: &View<'_>) -> i128 {
+    let mut sum = 0i128;
+    for group in view.live.iter().flat_map(|cluster| &cluster.workers) {
+        let often = view.class(&group.class).and_then(|class| class.spot);
+        let monthly = i128::from(often.unwrap_or(0)) * i128::from(INTERRUPTION);
+        let each = (monthly + ALL * 720 - 1) / (ALL * 720);
+        let replicas: u64 = group.services.values().map(|n| u64::from(*n)).sum();
+        sum += each * i128::from(replicas) * i128::from(group.count);
+    }
+    sum
 }
 
 /// What one replica of a service is charged in a pool.
@@ -61,7 +76,14 @@ fn prices<'a>(view: &View<'a>, service: &Service, rules: &[&Policy]) -> BTreeMap
         .filter(|pool| pool.closed.is_none() && passes(service, rules, pool))
         .filter_map(|pool| {
             let shares = pool.offers.iter().filter_map(|offer| {
-                let room = view.class(&offer.class)?.allocatable();
+                let class = view.class(&offer.class)?;
+                let types = service.capacity_types;
+                let takes = if class.spot.is_some() {
+                    types.spot
+                } else {
+                    types.on_demand
+                };
+                let room = class.allocatable();
                 let part = |used: u64, room: u64| {
                     let (whole, room) = (i128::from(offer.hourly), i128::from(room.max(1)));
                     (whole * i128::from(used) + room - 1) / room
@@ -71,7 +93,7 @@ fn prices<'a>(view: &View<'a>, service: &Service, rules: &[&Policy]) -> BTreeMap
                 let extended = service.size.extended.iter();
                 let others = extended.map(|(at, asked)| part(asked, room.extended.get(at)));
                 let dominant = others.fold(cores.max(memory), i128::max);
-                service.size.fits(room).then_some(dominant)
+                (takes && service.size.fits(room)).then_some(dominant)
             });
             Some((pool.name.as_str(), shares.min()?))
         })

@@ -1,25 +1,33 @@
 //! A replica fits one node's allocatable resources.
 
+use crate::scheduler::model::Service;
 use crate::scheduler::problem::{Offer, Problem};
 use crate::scheduler::reason::Why;
 use crate::scheduler::units::Resources;
 
 /// Whether one of the offers can hold a replica.
-pub(crate) fn fits_some(offers: &[Offer], size: Resources) -> bool {
-    offers.iter().any(|o| size.fits(o.allocatable))
+pub(crate) fn fits_some(offers: &[Offer], service: &Service) -> bool {
+    offers.iter().any(|o| o.holds(service))
 }
 
-/// Why no node class of a pool can hold a replica: each extended resource of which none has enough, or
-/// that it is too large.
-pub(crate) fn check(problem: &Problem<'_>, size: Resources, pool: usize) -> Vec<Why> {
-    let offers = &problem.pools[pool].offers;
-    if fits_some(offers, size) {
+/// Why no node class of a pool can hold a replica: none is of a type of capacity that it may use, each
+/// extended resource of which none has enough, or that it is too large.
+pub(crate) fn check(problem: &Problem<'_>, service: &Service, pool: usize) -> Vec<Why> {
+    let all = &problem.pools[pool].offers;
+    if fits_some(all, service) {
         return Vec::new();
+    }
+    let size = service.size;
+    let wanted = service.capacity_types;
+    let takes = |o: &&Offer| wanted.contains(o.capacity_type);
+    let offers: Vec<&Offer> = all.iter().filter(takes).collect();
+    if offers.is_empty() && !all.is_empty() {
+        return vec![Why::NoCapacityType { wanted }];
     }
     let names = &problem.snapshot.extended;
     let lacking = names.iter().enumerate().filter_map(|(place, resource)| {
         let wanted = size.extended.get(place);
-        let has = |offer: &Offer| offer.allocatable.extended.get(place);
+        let has = |offer: &&Offer| offer.allocatable.extended.get(place);
         let most = offers.iter().map(has).max().unwrap_or(0);
         (wanted > most).then(|| Why::LacksExtended {
             resource: resource.clone(),
@@ -29,15 +37,14 @@ pub(crate) fn check(problem: &Problem<'_>, size: Resources, pool: usize) -> Vec<
     });
     let mut found: Vec<Why> = lacking.collect();
     let plain = Resources::new(size.milli_cores, size.mib);
-    if found.is_empty() || !fits_some(offers, plain) {
-        found.push(too_large(problem, size, pool));
+    if found.is_empty() || !offers.iter().any(|o| plain.fits(o.allocatable)) {
+        found.push(too_large(problem, size, &offers));
     }
     found
 }
 
-fn too_large(problem: &Problem<'_>, size: Resources, pool: usize) -> Why {
-    let offers = &problem.pools[pool].offers;
-    let has_all = |o: &&Offer| size.extended.fits(o.allocatable.extended);
+fn too_large(problem: &Problem<'_>, size: Resources, offers: &[&Offer]) -> Why {
+    let has_all = |o: &&&Offer| size.extended.fits(o.allocatable.extended);
     let any = offers.iter().any(|o| has_all(&o));
     let largest = offers
         .iter()
@@ -54,8 +61,15 @@ fn too_large(problem: &Problem<'_>, size: Resources, pool: usize) -> Why {
 mod tests {
     use super::*;
     use crate::scheduler::extended::Extended;
-    use crate::scheduler::fixtures::{fleet, words};
+    use crate::scheduler::fixtures::{fleet, service, words};
     use crate::scheduler::model::{NodeClass, Offer};
+
+    fn sized(size: Resources) -> Service {
+        Service {
+            size,
+            ..service("web", 1)
+        }
+    }
 
     #[test]
     fn a_replica_fits_if_one_class_of_the_pool_has_both_cores_and_memory_left() {
@@ -65,13 +79,15 @@ mod tests {
             name: "tall".into(),
             capacity: Resources::new(2000, 32 * 1024),
             reserved: Resources::default(),
+            spot: None,
         });
         snapshot.pools[0].offers.push(Offer {
             class: "tall".into(),
             hourly: 50_000,
         });
         let problem = Problem::new(&snapshot);
-        let fits = |cores, mib, pool| check(&problem, Resources::new(cores, mib), pool).is_empty();
+        let fits =
+            |cores, mib, pool| check(&problem, &sized(Resources::new(cores, mib)), pool).is_empty();
         assert!(fits(3500, 7168, 0));
         assert!(fits(2000, 32 * 1024, 0));
         assert!(!fits(3501, 7168, 0), "what is reserved cannot be used");
@@ -92,6 +108,7 @@ mod tests {
             name: "gpu".into(),
             capacity: Resources::new(4000, 4096).with(Extended::new([(1, 2)])),
             reserved: Resources::default(),
+            spot: None,
         });
         snapshot.pools[0].offers.push(Offer {
             class: "gpu".into(),
@@ -102,7 +119,7 @@ mod tests {
             let asked = Extended::new(extended.iter().copied());
             words(check(
                 &problem,
-                Resources::new(1000, gib * 1024).with(asked),
+                &sized(Resources::new(1000, gib * 1024).with(asked)),
                 pool,
             ))
         };
@@ -130,7 +147,7 @@ mod tests {
         let mut snapshot = fleet(&[("a", "eu"), ("b", "eu")], &[("web", 1)]);
         snapshot.pools[1].offers.clear();
         let problem = Problem::new(&snapshot);
-        let of = |pool| words(check(&problem, Resources::new(16_000, 1024), pool));
+        let of = |pool| words(check(&problem, &sized(Resources::new(16_000, 1024)), pool));
         assert_eq!(
             of(0),
             [
@@ -138,7 +155,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            check(&problem, Resources::default(), 1),
+            check(&problem, &sized(Resources::default()), 1),
             [Why::TooLarge {
                 size: Resources::default(),
                 largest: None

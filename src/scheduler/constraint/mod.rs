@@ -31,7 +31,7 @@ pub(crate) fn of_pool(problem: &Problem<'_>, s: usize, p: usize) -> Vec<Why> {
     found.extend(closed::check(pool));
     found.extend(selector::check(&service.pools, pool));
     found.extend(compliance::check(&demand.compliance, pool));
-    found.extend(fit::check(problem, service.size, p));
+    found.extend(fit::check(problem, service, p));
     found.extend(pin::check_pool(problem, s, p));
     found
 }

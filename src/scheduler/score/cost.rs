@@ -1,5 +1,6 @@
 //! Ranking by the price of a replica's share of a node.
 
+use crate::scheduler::model::Service;
 use crate::scheduler::problem::{Offer, Problem};
 use crate::scheduler::units::{Micros, PPM, Resources};
 use std::collections::BTreeMap;
@@ -24,12 +25,12 @@ pub(crate) fn share(offer: &Offer, size: Resources) -> Micros {
 }
 
 /// Price of a replica's share of the cheapest node class in a pool that fits it.
-pub(crate) fn in_pool(problem: &Problem<'_>, size: Resources, pool: usize) -> Option<Micros> {
+pub(crate) fn in_pool(problem: &Problem<'_>, service: &Service, pool: usize) -> Option<Micros> {
     problem.pools[pool]
         .offers
         .iter()
-        .filter(|o| size.fits(o.allocatable))
-        .map(|o| share(o, size))
+        .filter(|o| o.holds(service))
+        .map(|o| share(o, service.size))
         .min()
 }
 
@@ -41,11 +42,11 @@ pub(crate) struct Prices {
 
 impl Prices {
     pub fn new(problem: &Problem<'_>, s: usize) -> Self {
-        let size = problem.service(s).size;
+        let service = problem.service(s);
         let by_pool: BTreeMap<usize, Micros> = problem.demands[s]
             .usable
             .iter()
-            .filter_map(|&p| Some((p, in_pool(problem, size, p)?)))
+            .filter_map(|&p| Some((p, in_pool(problem, service, p)?)))
             .collect();
         let bounds = by_pool
             .values()
@@ -76,15 +77,15 @@ impl Prices {
 mod tests {
     use super::*;
     use crate::scheduler::extended::Extended;
+    use crate::scheduler::model::NodeClass;
 
     #[test]
     fn the_dominant_resource_decides_the_share() {
-        let offer = Offer {
-            class: 0,
-            hourly: 192_000,
+        let node = NodeClass {
             capacity: Resources::new(4000, 16384),
-            allocatable: Resources::new(4000, 16384),
+            ..NodeClass::default()
         };
+        let offer = Offer::new(0, &node, 192_000);
         assert_eq!(share(&offer, Resources::new(2000, 4096)), 96_000);
         assert_eq!(share(&offer, Resources::new(100, 16384)), 192_000);
         assert_eq!(share(&offer, Resources::new(1, 1)), 48);

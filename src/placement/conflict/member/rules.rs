@@ -37,6 +37,7 @@ pub(super) fn of_service(
     found.extend(selector(service));
     found.extend(latency(facts.snapshot, service));
     found.extend(pins(facts.snapshot, service));
+    found.extend(capacity_types(facts.snapshot, service));
     if service.one_per_node && service.replicas > 1 {
         let text = "replicaSpread: each replica on a node of its own".to_owned();
         found.push(Member::new(Change::AnyNode, text));
@@ -223,6 +224,15 @@ fn clusters(policy: &Policy) -> Vec<Member> {
     [most, fewest, control].into_iter().flatten().collect()
 }
 
+/// The types of capacity, where others are offered.
+fn capacity_types(snapshot: &Snapshot, service: &Service) -> Option<Member> {
+    let from = service.capacity_types;
+    let other = |class: &NodeClass| !from.contains(class.capacity_type());
+    let text = format!("capacityTypes: {from}");
+    (snapshot.node_classes.iter().any(other))
+        .then(|| Member::new(Change::AnyCapacity { from }, text))
+}
+
 /// The size of the machines, where some pools have none that is large enough.
 pub(super) fn size(facts: &Facts<'_>, service: &Service) -> Option<Member> {
     let snapshot = facts.snapshot;
@@ -274,7 +284,8 @@ fn grown(snapshot: &Snapshot, pool: &Pool, service: &Service) -> Option<Larger> 
     let classes = pool.offers.iter().filter_map(|offer| {
         let mut classes = snapshot.node_classes.iter();
         let class: &NodeClass = classes.find(|c| c.name == offer.class)?;
-        Some((class, offer.hourly))
+        let takes = service.capacity_types.contains(class.capacity_type());
+        takes.then_some((class, offer.hourly))
     });
     let room = |class: &NodeClass| class.allocatable();
     if classes.clone().any(|(c, _)| service.size.fits(room(c))) {
@@ -303,6 +314,7 @@ fn grown(snapshot: &Snapshot, pool: &Pool, service: &Service) -> Option<Larger> 
         times,
         capacity: capacity.times(times),
         reserved: class.reserved,
+        spot: class.spot,
         hourly: hourly.checked_mul(i64::try_from(times).ok()?)?,
     })
 }
