@@ -97,6 +97,7 @@ mod tests {
             compliance: Default::default(),
             one_per_node: true,
             latency: Vec::new(),
+            capacity_types: Default::default(),
         });
         let snapshot = Snapshot {
             services: services.collect(),

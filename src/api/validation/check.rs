@@ -109,10 +109,12 @@ pub(super) fn check_list(
     for (index, value) in list.iter().enumerate() {
         let identity = match keys {
             None => value.to_string(),
-            Some(keys) => keys
-                .iter()
-                .map(|key| value.get(key).unwrap_or(&Value::Null).to_string())
-                .collect(),
+            Some(keys) => {
+                let parts = keys
+                    .iter()
+                    .map(|key| key_part(node, value, key).to_string());
+                parts.collect::<Vec<_>>().join(", ")
+            }
         };
         if !seen.insert(identity.clone()) {
             let what = keys.map_or(String::new(), |keys| format!("{} ", keys.join(", ")));
@@ -121,6 +123,16 @@ pub(super) fn check_list(
             );
         }
     }
+}
+
+/// What an entry has for one of the keys of its list, or the key's default.
+fn key_part<'a>(list: &'a Node, entry: &'a Value, key: &str) -> &'a Value {
+    let schema = list
+        .items
+        .as_ref()
+        .and_then(|entries| entries.property(key));
+    let default = schema.and_then(|schema| schema.default.as_ref());
+    entry.get(key).or(default).unwrap_or(&Value::Null)
 }
 
 fn check_size(

@@ -248,6 +248,7 @@ mod tests {
                     core_limit: a / 3,
                     memory_limit: b / 7,
                     budget: c / 9,
+                    spot: (a % 2 == 0).then_some(SpotPrices { milli_core: b, mib: c }),
                 }).collect(),
                 separate: vec![ServiceId::new("shop", "api")],
             };

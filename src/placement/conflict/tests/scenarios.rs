@@ -322,6 +322,29 @@ fn extended_resources_may_be_fewer_or_a_machine_larger() {
 }
 
 #[test]
+fn a_service_for_spot_only_may_run_on_demand() {
+    let mut inputs = seed();
+    inputs.policies.clear();
+    inputs.services = vec![namespaced(
+        "LatticeService",
+        "shop/batch",
+        json!({
+            "containers": {"main": {"image": "x:1"}},
+            "placement": {"resources": {"cores": 2, "memoryGi": 4}, "capacityTypes": ["spot"]},
+        }),
+    )];
+    let found = told(&inputs, "batch");
+    assert_eq!(found.conflicts, ["capacityType"]);
+    assert_eq!(found.reasons[0].message, "Offers no spot capacity");
+    let changes: Vec<&str> = found
+        .relaxations
+        .iter()
+        .map(|r| r.change.as_str())
+        .collect();
+    assert_eq!(changes, ["capacityTypes: spot → on-demand, spot"]);
+}
+
+#[test]
 fn a_pin_may_be_lifted_and_a_pool_opened_again() {
     let mut inputs = seed();
     inputs.policies.clear();
