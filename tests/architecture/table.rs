@@ -131,6 +131,7 @@ pub const FOLDERS: &[Folder] = &[
     Folder {
         name: "api",
         may_import: &[
+            "scheduler::capacity",
             "scheduler::model",
             "scheduler::reason",
             "scheduler::solution",
