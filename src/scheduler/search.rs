@@ -15,15 +15,20 @@ use std::collections::BTreeSet;
 
 /// Replica-and-pool pairs up to which pools are compared by what they really add to the bill.
 const MARGINAL_LIMIT: usize = 6_000;
-/// Services without a place from which on they are placed all at once in a large fleet.
+/// Services without a place from which on they are placed all at once in a large fleet, where they are also
+/// one in so many. Fewer are what placing at once left over, or came lately.
 const BULK: usize = 64;
+const BULK_ONE_IN: usize = 20;
 /// Rounds in which services that later placements disturbed are placed anew.
 const MEND_ROUNDS: usize = 3;
 
 /// The ways to search a fleet of this size for so many services without a place.
 pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> Vec<Search> {
     let small = compares_really(problem);
-    let bulk = missing >= if small { 2 } else { BULK };
+    let bulk = match small {
+        true => missing >= 2,
+        false => missing >= BULK && missing * BULK_ONE_IN >= problem.demands.len(),
+    };
     let mut ways = Vec::new();
     for pricing in [Pricing::Marginal, Pricing::Share] {
         for opening in [Opening::Cheapest, Opening::Efficient] {

@@ -39,7 +39,8 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     snapshot.normalise();
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
-    let (mut clusters, mut unplaced, guide) = round(&problem, &groups, true);
+    let (mut clusters, mut unplaced, guide) = round(&problem, &groups);
+    clusters = without_halves(&problem, clusters, &mut unplaced);
     for _ in 1..ROUNDS {
         // With every service in place that can have one, and no pool over its limits, there is
         // nothing left to do.
@@ -51,15 +52,14 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
             clusters: clusters.clone(),
             ..snapshot.clone()
         };
-        let (again, missing, _) = round(&Problem::new(&next), &groups, false);
+        let (again, mut missing, _) = round(&Problem::new(&next), &groups);
+        // What is taken off makes room that the next round may use, as solving the outcome would.
+        let again = without_halves(&problem, again, &mut missing);
         let settled = again == clusters;
         (clusters, unplaced) = (again, missing);
         if settled {
             break;
         }
-    }
-    if !unplaced.is_empty() {
-        clusters = without_halves(&problem, &clusters, &mut unplaced);
     }
     let mut solution = finish(&problem, clusters, &unplaced);
     if certify {
@@ -88,11 +88,14 @@ fn certificate(
 /// depended on that.
 fn without_halves(
     problem: &Problem<'_>,
-    clusters: &[Cluster],
+    clusters: Vec<Cluster>,
     unplaced: &mut BTreeSet<usize>,
 ) -> Vec<Cluster> {
+    if unplaced.is_empty() {
+        return clusters;
+    }
     let before = prior::load(problem, &problem.snapshot.clusters);
-    let mut after = prior::load(problem, clusters);
+    let mut after = prior::load(problem, &clusters);
     let mut judged = 0;
     while judged < unplaced.len() {
         judged = unplaced.len();
@@ -122,15 +125,13 @@ struct Outcome {
 fn round(
     problem: &Problem<'_>,
     groups: &[Vec<usize>],
-    at_once: bool,
 ) -> (Vec<Cluster>, BTreeSet<usize>, Option<Guide>) {
     let base = prior::load(problem, &problem.snapshot.clusters);
     let missing: Vec<usize> = (0..problem.demands.len())
         .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
         .filter(|&s| base.places(s).is_empty())
         .collect();
-    // What is left over by placing all at once is not placed so another time.
-    let searches = searches(problem, if at_once { missing.len() } else { 0 });
+    let searches = searches(problem, missing.len());
     let bulk = searches.iter().any(|search| search.bulk);
     let guide = bulk.then(|| Guide::new(&base, &missing));
     let mut best: Option<(Outcome, Search)> = None;
@@ -173,6 +174,10 @@ fn attempt(
         .map(|s| base.places(s).is_empty())
         .collect();
     let unplaced = run(&mut state, groups, search, &fresh);
+    // Small fleets are compared in ways enough.
+    if let Some(guide) = guide.filter(|_| search.bulk && !compares_really(base.problem)) {
+        bulk::rework::all(&mut state, groups, guide);
+    }
     let outcome = Outcome {
         rating: rate(&state, &unplaced),
         clusters: output::live(&state),

@@ -2,7 +2,7 @@
 
 use super::Guide;
 use super::allot::Share;
-use crate::scheduler::packing::{self, Class, Filled, Item, Limits};
+use crate::scheduler::packing::{self, Class, Effort, Filled, Item, Limits};
 use crate::scheduler::problem::Offer;
 use crate::scheduler::state::{ClusterState, State, Usage};
 use crate::scheduler::units::Resources;
@@ -20,17 +20,18 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, shares: &[Share]) -> Vec
     }
     let mut left = Vec::new();
     for ((pool, policy), shares) in lots {
-        left.extend(lot(state, guide, pool, policy, &shares));
+        left.extend(lot(state, guide, (pool, policy), &shares, Effort::FULL));
     }
     left
 }
 
-fn lot(
+/// Packs what one pool was allotted of services under the same cluster rules; returns what found no room.
+pub(crate) fn lot(
     state: &mut State<'_>,
     guide: &Guide,
-    pool: usize,
-    policy: Option<usize>,
+    (pool, policy): (usize, Option<usize>),
     shares: &[Share],
+    effort: Effort,
 ) -> Vec<Share> {
     let problem = state.problem;
     let (items, mut sources) = items(state, shares);
@@ -41,7 +42,7 @@ fn lot(
         return shares.to_vec();
     };
     let limits = free(state, guide, pool, policy, control.as_ref());
-    let nodes = packing::pack(&classes, &items, &limits);
+    let nodes = packing::pack(&classes, &items, &limits, effort);
     let mut left: BTreeMap<usize, u32> = BTreeMap::new();
     let mut current = growing(state, pool, policy);
     for node in &nodes {

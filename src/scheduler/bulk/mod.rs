@@ -6,6 +6,7 @@ mod demand;
 mod displace;
 mod extra;
 mod fill;
+pub(crate) mod rework;
 mod topup;
 
 use super::bound;

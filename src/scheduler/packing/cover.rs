@@ -3,12 +3,8 @@
 use super::fluid::Fluid;
 use super::{Class, Limits};
 
-/// States kept at each depth of the search.
-const WIDTH: usize = 200;
 /// Most nodes that the search adds to the rounded-down mix.
 const DEPTH: usize = 24;
-/// Covers among which the fleet is chosen.
-const COVERS: usize = 100;
 /// What a node more counts, as a share of the dearest class: of fleets that cost nearly the same, the
 /// one with fewer and larger nodes leaves fewer remainders.
 const NODE_SHARE: f64 = 0.003;
@@ -16,17 +12,24 @@ const NODE_SHARE: f64 = 0.003;
 /// Nodes up to which the whole fleet is searched, not just what rounding the mix leaves over.
 const SMALL: f64 = 6.0;
 
-#[derive(Clone)]
+/// A fleet that is not yet complete.
+#[derive(Clone, Copy)]
 struct Partial {
     rating: f64,
     cost: f64,
     cpu: f64,
     mem: f64,
+    /// Where the last class is in the order; those after it come later.
     last: usize,
-    added: Vec<usize>,
+    /// The last node in the trail; none before the first.
+    trail: Option<usize>,
+    nodes: usize,
+    /// What the limits leave.
+    left: Limits,
 }
 
-/// The classes of a fleet that has `want` cores and memory, one entry a node. Nothing if the limits
+/// The classes of a fleet that has `want` cores and memory, one entry a node, by a search that keeps
+/// `width` fleets at each step. Nothing if the limits
 /// allow none.
 pub(crate) fn fleet(
     classes: &[Class],
@@ -34,6 +37,7 @@ pub(crate) fn fleet(
     fluid: &Fluid,
     want: (f64, f64),
     limits: &Limits,
+    width: usize,
 ) -> Option<Vec<usize>> {
     let mut order = useful.to_vec();
     order.sort_by(|&a, &b| {
@@ -51,14 +55,14 @@ pub(crate) fn fleet(
         mem -= classes[k].mem * n as f64;
     }
     let nodes: usize = base.iter().map(|(_, n)| n).sum();
-    match cover(classes, &order, fluid, (cpu, mem), &left) {
+    match cover(classes, &order, fluid, (cpu, mem), &left, width) {
         Some(added) => {
             let whole = base.into_iter();
             let whole = whole.flat_map(|(k, n)| std::iter::repeat_n(k, n));
             Some(whole.chain(added).collect())
         }
         // Fewer and larger nodes may keep a limit that the rounded mix does not.
-        None if (1..=DEPTH).contains(&nodes) => cover(classes, &order, fluid, want, limits),
+        None if (1..=DEPTH).contains(&nodes) => cover(classes, &order, fluid, want, limits, width),
         None => None,
     }
 }
@@ -84,71 +88,79 @@ fn cover(
     fluid: &Fluid,
     want: (f64, f64),
     limits: &Limits,
+    width: usize,
 ) -> Option<Vec<usize>> {
     let dearest = order.first().map_or(0.0, |&k| fluid.price(&classes[k]));
     let value = |cpu: f64, mem: f64| fluid.cpu * cpu.max(0.0) + fluid.mem * mem.max(0.0);
-    let mut open = vec![Partial {
+    let first = Partial {
         rating: value(want.0, want.1),
         cost: 0.0,
         cpu: want.0,
         mem: want.1,
         last: 0,
-        added: Vec::new(),
-    }];
+        trail: None,
+        nodes: 0,
+        left: *limits,
+    };
+    let (mut open, mut next) = (vec![first], Vec::with_capacity(width * order.len()));
+    // Each node with the one bought before it.
+    let mut trail: Vec<(usize, Option<usize>)> = Vec::new();
     let mut best: Option<(f64, Vec<usize>)> = None;
     let mut found = 0;
     for _ in 0..=DEPTH {
-        let mut next = Vec::new();
-        for state in open {
+        for state in open.drain(..) {
             if state.cpu <= 0.0 && state.mem <= 0.0 {
-                let rating = state.cost + NODE_SHARE * dearest * state.added.len() as f64;
-                if allowed(classes, &state.added, limits) {
-                    found += 1;
-                    if best.as_ref().is_none_or(|(least, _)| rating < *least) {
-                        best = Some((rating, state.added));
-                    }
+                let rating = state.cost + NODE_SHARE * dearest * state.nodes as f64;
+                found += 1;
+                if best.as_ref().is_none_or(|(least, _)| rating < *least) {
+                    best = Some((rating, followed(&trail, state.trail)));
                 }
                 continue;
             }
-            if best
-                .as_ref()
-                .is_some_and(|(least, _)| state.rating >= *least)
-            {
+            if (best.as_ref()).is_some_and(|(least, _)| state.rating >= *least) {
                 continue;
             }
             for (at, &k) in order.iter().enumerate().skip(state.last) {
                 let class = &classes[k];
+                if !state.left.holds(&class.takes) {
+                    continue;
+                }
                 let (cpu, mem) = (state.cpu - class.cpu, state.mem - class.mem);
                 let cost = state.cost + fluid.price(class);
-                let mut added = state.added.clone();
-                added.push(k);
                 next.push(Partial {
                     rating: cost + value(cpu, mem),
                     cost,
                     cpu,
                     mem,
                     last: at,
-                    added,
+                    // Where it goes in the trail if it is kept.
+                    trail: state.trail,
+                    nodes: state.nodes + 1,
+                    left: state.left.less(&class.takes, 1.0),
                 });
             }
         }
-        if next.is_empty() || found >= COVERS {
+        if next.is_empty() || found * 2 >= width {
             break;
         }
-        next.sort_by(|a, b| {
-            a.rating
-                .total_cmp(&b.rating)
-                .then_with(|| a.added.cmp(&b.added))
-        });
-        next.truncate(WIDTH);
-        open = next;
+        next.sort_by(|a, b| a.rating.total_cmp(&b.rating));
+        next.truncate(width);
+        for state in &mut next {
+            trail.push((order[state.last], state.trail));
+            state.trail = Some(trail.len() - 1);
+        }
+        std::mem::swap(&mut open, &mut next);
     }
     best.map(|(_, added)| added)
 }
 
-fn allowed(classes: &[Class], added: &[usize], limits: &Limits) -> bool {
-    let left = added
-        .iter()
-        .fold(*limits, |left, &k| left.less(&classes[k].takes, 1.0));
-    left.0.iter().all(|amount| *amount >= 0.0)
+/// The classes of a fleet, in the order in which they were bought.
+fn followed(trail: &[(usize, Option<usize>)], mut at: Option<usize>) -> Vec<usize> {
+    let mut found = Vec::new();
+    while let Some((class, before)) = at.and_then(|at| trail.get(at)) {
+        found.push(*class);
+        at = *before;
+    }
+    found.reverse();
+    found
 }

@@ -51,12 +51,16 @@ fn sound(classes: &[Class], items: &[Item], limits: &Limits, nodes: &[Filled]) -
     (cost, placed.iter().sum())
 }
 
+fn packed(classes: &[Class], items: &[Item], limits: &Limits) -> Vec<Filled> {
+    pack(classes, items, limits, Effort::FULL)
+}
+
 #[test]
 fn the_fleet_is_chosen_for_the_whole() {
     // Ten of these fill five large nodes exactly, or ten small ones at a higher price.
     let classes = [class(4000.0, 16.0, 100.0), class(8000.0, 32.0, 150.0)];
     let items = [item(4000.0, 16.0, 10)];
-    let nodes = pack(&classes, &items, &NONE);
+    let nodes = packed(&classes, &items, &NONE);
     assert_eq!(sound(&classes, &items, &NONE, &nodes), (750.0, 10));
 }
 
@@ -64,7 +68,7 @@ fn the_fleet_is_chosen_for_the_whole() {
 fn what_the_cheapest_nodes_do_not_hold_gets_larger_ones() {
     let classes = [class(2000.0, 8.0, 20.0), class(8000.0, 32.0, 100.0)];
     let items = [item(1000.0, 4.0, 8), item(3000.0, 12.0, 2)];
-    let nodes = pack(&classes, &items, &NONE);
+    let nodes = packed(&classes, &items, &NONE);
     // One large node for both bulky ones and two small replicas, three small nodes for the rest.
     assert_eq!(sound(&classes, &items, &NONE, &nodes), (160.0, 10));
 }
@@ -74,20 +78,20 @@ fn a_limit_on_nodes_makes_them_larger() {
     let classes = [class(2000.0, 8.0, 20.0), class(8000.0, 32.0, 100.0)];
     let items = [item(1000.0, 4.0, 16)];
     let limits = Limits([3.0, f64::INFINITY, f64::INFINITY, f64::INFINITY]);
-    let nodes = pack(&classes, &items, &limits);
+    let nodes = packed(&classes, &items, &limits);
     assert_eq!(sound(&classes, &items, &limits, &nodes), (200.0, 16));
     let tight = Limits([1.0, f64::INFINITY, f64::INFINITY, f64::INFINITY]);
-    let nodes = pack(&classes, &items, &tight);
+    let nodes = packed(&classes, &items, &tight);
     assert_eq!(sound(&classes, &items, &tight, &nodes), (100.0, 8));
 }
 
 #[test]
 fn nothing_is_bought_for_nothing() {
     let classes = [class(2000.0, 8.0, 20.0)];
-    assert_eq!(pack(&classes, &[], &NONE), []);
-    assert_eq!(pack(&classes, &[item(1.0, 1.0, 0)], &NONE), []);
-    assert_eq!(pack(&[], &[item(1.0, 1.0, 1)], &NONE), []);
-    assert_eq!(pack(&classes, &[item(9000.0, 1.0, 1)], &NONE), []);
+    assert_eq!(packed(&classes, &[], &NONE), []);
+    assert_eq!(packed(&classes, &[item(1.0, 1.0, 0)], &NONE), []);
+    assert_eq!(packed(&[], &[item(1.0, 1.0, 1)], &NONE), []);
+    assert_eq!(packed(&classes, &[item(9000.0, 1.0, 1)], &NONE), []);
 }
 
 fn classes() -> impl Strategy<Value = Vec<Class>> {
@@ -120,7 +124,7 @@ proptest! {
 
     #[test]
     fn every_packing_is_sound_and_places_what_fits(classes in classes(), items in items()) {
-        let nodes = pack(&classes, &items, &NONE);
+        let nodes = packed(&classes, &items, &NONE);
         let (cost, placed) = sound(&classes, &items, &NONE, &nodes);
         let holds = |i: &&Item| classes.iter().any(|k| k.cpu >= i.cpu && k.mem >= i.mem);
         let fitting: u32 = items.iter().filter(holds).map(|i| i.count).sum();
@@ -132,7 +136,7 @@ proptest! {
         if let Some(fluid) = fluid::solve(&classes, &all, need) {
             prop_assert!(cost >= fluid.cost * (1.0 - 1e-9), "{} below the bound", cost);
         }
-        prop_assert_eq!(nodes, pack(&classes, &items, &NONE), "two runs differ");
+        prop_assert_eq!(nodes, packed(&classes, &items, &NONE), "two runs differ");
     }
 
     #[test]
@@ -148,7 +152,7 @@ proptest! {
             f64::INFINITY,
             f64::INFINITY,
         ]);
-        let packed = pack(&classes, &items, &limits);
+        let packed = packed(&classes, &items, &limits);
         sound(&classes, &items, &limits, &packed);
     }
 }
