@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 const FEWEST: usize = 3;
 const SIZES: usize = 7;
 /// Times that every region is gone through.
-const PASSES: usize = 3;
+const PASSES: usize = 2;
 /// Trials for a region in each pass after the last one that helped.
-const TRIALS: usize = 24;
+const TRIALS: usize = 8;
 /// Pools in which nodes are bought to compare what that costs.
 const POOLS: usize = 3;
 /// Nodes that may be looked at for room, all trials together.
