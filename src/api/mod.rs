@@ -22,6 +22,7 @@ pub mod flux;
 pub mod git;
 pub mod image_registry;
 pub mod money;
+pub mod moving;
 pub mod node_class;
 pub mod placement_policy;
 pub mod pool;
@@ -52,6 +53,7 @@ pub use image_registry::{
     LatticeImageRegistry, LatticeImageRegistrySpec, LatticeImageRegistryStatus,
 };
 pub use money::Money;
+pub use moving::Moving;
 pub use node_class::{LatticeNodeClass, LatticeNodeClassSpec, LatticeNodeClassStatus};
 pub use placement_policy::{
     LatticePlacementPolicy, LatticePlacementPolicySpec, LatticePlacementPolicyStatus,

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::{Condition, conditions_schema};
+use super::moving::Moving;
 use super::ratio::Ratio;
 use super::selector::LabelSelector;
 
@@ -56,6 +57,10 @@ pub struct LatticePlacementPolicySpec {
     /// How clusters for these services are sized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_policy: Option<ClusterPolicy>,
+    /// When what runs is moved for savings. Of several policies in scope, the first that states it counts, as for
+    /// preferences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Moving>,
 }
 
 /// What must hold for every service in scope.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::capacity::CapacityType;
 use super::container::Container;
+use super::moving::Moving;
 use super::quantity::{Cores, MemoryGi, QuantityError};
 use super::selector::LabelSelector;
 use super::service_status::LatticeServiceStatus;
@@ -359,6 +360,9 @@ pub struct Placement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1000000000, max = 1000000000))]
     pub priority: Option<i32>,
+    /// When the service is moved for savings, where that is not as its policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Moving>,
 }
 
 /// Size of one replica.

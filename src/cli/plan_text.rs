@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::output::Paint;
 use crate::placement::diff::{Action, ClusterChange, Place, ServiceChange, ServiceChangeKind};
-use crate::placement::plan::{Plan, PlanCluster, PlanPool, Role, Unschedulable};
+use crate::placement::plan::{Plan, PlanCluster, PlanMove, PlanPool, Role, Unschedulable};
 use crate::placement::text;
 
 /// Most entries of a list that are printed unless all are asked for.
@@ -26,6 +26,7 @@ pub(super) fn render(plan: &Plan, paint: Paint, limit: usize) -> String {
     };
     text.clusters();
     text.services();
+    text.moves();
     text.pools();
     text.unschedulable();
     text.warnings();
@@ -133,6 +134,13 @@ impl Text<'_> {
             ServiceChangeKind::Scaled => (self.paint.yellow("~ scale "), format!("{from} → {to}")),
             ServiceChangeKind::Moved => (self.paint.yellow("~ move  "), format!("{from} → {to}")),
         }
+    }
+
+    fn moves(&mut self) {
+        let plan = self.plan;
+        let line = |_: &Self, found: &PlanMove| format!("  {}", found.reason);
+        self.list("Moved for savings", &plan.moves.made, line);
+        self.list("Left on the table", &plan.moves.left, line);
     }
 
     fn pools(&mut self) {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::model::Moving;
 use super::model::{
     Cluster, NodeClass, Offer, Origin, Pool, Selector, Service, ServiceId, Snapshot,
 };
@@ -62,6 +63,7 @@ pub(crate) fn service(name: &str, replicas: u32) -> Service {
         one_per_node: false,
         latency: Vec::new(),
         capacity_types: Default::default(),
+        moving: Moving::default(),
     }
 }
 

@@ -1,19 +1,18 @@
-//! Improving what this decision touched, and nothing else, so that an unchanged fleet never moves:
-//! draining nodes into room elsewhere, merging clusters that are hardly used, and exchanging nodes
-//! for the cheapest class that holds what is on them.
+//! Improving what this decision touched, and nothing else: draining nodes into room elsewhere, merging
+//! clusters that are hardly used, and exchanging nodes for the cheapest class that holds what is on
+//! them. What ran before moves only where that pays, as everywhere.
 
 use super::assign::Search;
 use super::constraint::{self, latency};
 use super::model::Origin;
+use super::moving::terms::Charge;
 use super::pack::{self, Opening, Within};
 use super::problem::Offer;
-use super::state::State;
+use super::state::{Node, State};
 use super::units::{Micros, PPM, Resources};
 
 /// Rounds of all improvements together.
 const ROUNDS: usize = 4;
-/// Hours over which a saving must pay for moving what already runs.
-const HORIZON_HOURS: Micros = 24;
 
 pub(crate) fn improve(state: &mut State<'_>, search: Search) {
     for _ in 0..ROUNDS {
@@ -28,13 +27,13 @@ pub(crate) fn improve(state: &mut State<'_>, search: Search) {
     downsize(state);
 }
 
-/// What moving everything on a cluster's node costs: an hour of the node, during which it runs
-/// twice. Nodes of clusters that are only being planned move for free.
-fn worth_it(state: &State<'_>, c: usize, saved: Micros, moved: Micros) -> bool {
-    match state.clusters[c].existed {
-        true => saved.saturating_mul(HORIZON_HOURS) > moved,
-        false => saved > 0,
-    }
+/// What emptying nodes costs. What is on nodes that this search opened moves for free.
+fn charge<'n>(state: &State<'_>, nodes: impl Iterator<Item = &'n Node>) -> Charge {
+    let ran = nodes.filter(|node| node.live && node.existed);
+    Charge::of(
+        state.problem,
+        ran.flat_map(|node| node.tenants.iter().copied()),
+    )
 }
 
 fn may_change_nodes(state: &State<'_>, c: usize) -> bool {
@@ -75,7 +74,7 @@ fn exchange(state: &mut State<'_>, c: usize, n: usize) {
     offers.sort_by_key(|o| (price(o), o.class));
     for offer in offers {
         let saved = price(&node.offer) - price(&offer);
-        if !worth_it(state, c, saved, node.offer.hourly) {
+        if !charge(state, std::iter::once(&node)).pays(saved) {
             return;
         }
         let (mark, before) = (state.mark(), state.usage[pool]);
@@ -117,7 +116,8 @@ fn drain(state: &mut State<'_>, opening: Opening) {
             let node = &state.clusters[c].nodes[n];
             let price = node.offer.hourly;
             let tenants = node.tenants.clone();
-            if !worth_it(state, c, price, price) || !has_room(state, pool, c, n) {
+            let pays = charge(state, std::iter::once(node)).pays(price);
+            if !pays || !has_room(state, pool, c, n) {
                 continue;
             }
             let mark = state.mark();
@@ -131,7 +131,7 @@ fn drain(state: &mut State<'_>, opening: Opening) {
 }
 
 /// A quick look at whether the rest of the pool has as much room as the node holds.
-fn has_room(state: &State<'_>, pool: usize, c: usize, n: usize) -> bool {
+pub(crate) fn has_room(state: &State<'_>, pool: usize, c: usize, n: usize) -> bool {
     let mut room = Resources::default();
     for &other in &state.by_pool[pool] {
         for (m, node) in state.clusters[other].nodes.iter().enumerate() {
@@ -157,15 +157,25 @@ fn empty_node(
         }
     }
     state.close(c, n);
+    let mut tenants = tenants.iter();
+    tenants.all(|&(s, count)| put_into_room(state, s, count, pool, opening))
+}
+
+/// Puts replicas onto nodes that a pool has; on "no" some may have been.
+pub(crate) fn put_into_room(
+    state: &mut State<'_>,
+    s: usize,
+    count: u32,
+    pool: usize,
+    opening: Opening,
+) -> bool {
     let anywhere = |_: &State<'_>, found: Option<usize>| found.is_some();
     let within = Within {
         allowed: &anywhere,
         buy: false,
         opening,
     };
-    tenants
-        .iter()
-        .all(|&(s, count)| (0..count).all(|_| pack::place(state, s, pool, &within).is_ok()))
+    (0..count).all(|_| pack::place(state, s, pool, &within).is_ok())
 }
 
 fn all_fine(state: &State<'_>, tenants: &[(usize, u32)]) -> bool {
@@ -178,25 +188,25 @@ fn all_fine(state: &State<'_>, tenants: &[(usize, u32)]) -> bool {
 fn consolidate(state: &mut State<'_>, opening: Opening) {
     for c in 0..state.clusters.len() {
         let cluster = &state.clusters[c];
-        let rules = state.problem.cluster_policy(cluster.policy);
-        let Some(threshold) = rules.consolidate_below_ppm else {
-            continue;
-        };
-        if !may_change_nodes(state, c) || cluster.replicas() == 0 {
-            continue;
-        }
-        if utilisation_ppm(state, c) >= threshold {
+        if !may_change_nodes(state, c) || cluster.replicas() == 0 || !may_merge(state, c) {
             continue;
         }
         let (mark, before, pool) = (state.mark(), state.hourly(), cluster.pool);
-        let workers: Micros = cluster.usage().hourly;
+        let charge = charge(state, cluster.nodes.iter());
         let tenants = tenants_of(state, c);
         let moved = merge_away(state, c, pool, &tenants, opening);
         let saved = before - state.hourly();
-        if !moved || !worth_it(state, c, saved, workers) || !all_fine(state, &tenants) {
+        if !moved || !charge.pays(saved) || !all_fine(state, &tenants) {
             state.undo(mark);
         }
     }
+}
+
+/// Whether a cluster is so little used that its policy has it merged into others.
+pub(crate) fn may_merge(state: &State<'_>, c: usize) -> bool {
+    let rules = state.problem.cluster_policy(state.clusters[c].policy);
+    let threshold = rules.consolidate_below_ppm;
+    threshold.is_some_and(|threshold| utilisation_ppm(state, c) < threshold)
 }
 
 fn tenants_of(state: &State<'_>, c: usize) -> Vec<(usize, u32)> {
@@ -238,7 +248,7 @@ fn utilisation_ppm(state: &State<'_>, c: usize) -> u64 {
     used_ppm(used, whole)
 }
 
-fn used_ppm(used: Resources, whole: Resources) -> u64 {
+pub(crate) fn used_ppm(used: Resources, whole: Resources) -> u64 {
     let share = |used: u64, whole: u64| {
         (u128::from(used) * u128::from(PPM) / u128::from(whole.max(1))) as u64
     };

@@ -18,6 +18,7 @@ mod fixtures;
 mod hopeless;
 mod improve;
 pub mod model;
+mod moving;
 mod naming;
 mod output;
 mod pack;

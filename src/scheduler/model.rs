@@ -200,6 +200,37 @@ pub struct Policy {
     pub preferences: Vec<Preference>,
     /// Size rules of clusters made for these services.
     pub cluster_policy: Option<ClusterPolicy>,
+    /// What moving these services is taken to cost, and what it must bring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Moving>,
+}
+
+/// What moving what runs is taken to cost, and what it must bring. What is not stated is as the policy says, else
+/// as by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moving {
+    /// Micro-dollars for each replica: image pull, start-up, disruption, risk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_replica: Option<Micros>,
+    /// Seconds within which a move must have paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon_seconds: Option<u64>,
+    /// Micro-dollars that a move must bring beyond what it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Micros>,
+}
+
+impl Moving {
+    /// By default: 0.10 a replica.
+    pub const PER_REPLICA: Micros = 100_000;
+    /// By default: a day.
+    pub const HORIZON_SECONDS: u64 = 24 * 3600;
+    /// By default: 1.
+    pub const MARGIN: Micros = 1_000_000;
+
+    fn is_unstated(&self) -> bool {
+        *self == Moving::default()
+    }
 }
 
 /// Most minus fewest replicas over the eligible domains is at most `max_skew`.
@@ -318,6 +349,9 @@ pub struct Service {
     /// Types of capacity that it may run on.
     #[serde(default, skip_serializing_if = "CapacityTypes::is_default")]
     pub capacity_types: CapacityTypes,
+    /// What moving it is taken to cost and must bring, where that is not as its policy says.
+    #[serde(default, skip_serializing_if = "Moving::is_unstated")]
+    pub moving: Moving,
 }
 
 /// Every replica has a replica of `dependency` within `max_ms`.

@@ -15,6 +15,9 @@ pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[Cluster]) -> State<
     state.commit();
     for cluster in &mut state.clusters {
         cluster.touched = false;
+        for node in &mut cluster.nodes {
+            node.existed = true;
+        }
     }
     state
 }

@@ -5,9 +5,10 @@ use super::capacity::{self, CapacityType};
 use super::constraint::{compliance, fit, selector};
 use super::hopeless;
 use super::model::{
-    ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot,
+    ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot, SortBy,
     Spread, Topology,
 };
+use super::moving::terms::Terms;
 use super::score;
 use super::topology::Distances;
 use super::units::{Micros, Resources};
@@ -74,6 +75,8 @@ pub(crate) struct Demand {
     pub preferences: Vec<Preference>,
     /// The policy whose `clusterPolicy` governs its clusters.
     pub governing: Option<usize>,
+    /// What moving its replicas costs and must bring.
+    pub terms: Terms,
     /// Latency limits to services of the snapshot, by index.
     pub latency: Vec<(usize, u32)>,
     /// Services that have a latency limit to this one, by index.
@@ -298,6 +301,12 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// Whether what preferences charge depends on what is where.
+    pub fn depends_on_clusters(&self) -> bool {
+        let mut preferences = self.demands.iter().flat_map(|d| &d.preferences);
+        preferences.any(|p| p.sort_by == SortBy::AvailableCapacity)
+    }
+
     /// The preference penalty of one replica in a pool, micro-dollars per hour.
     pub fn penalty(&self, s: usize, pool: usize) -> Micros {
         self.demands[s].penalties.get(pool).copied().unwrap_or(0)
@@ -379,6 +388,7 @@ fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
         spread: Vec::new(),
         preferences: Vec::new(),
         governing: None,
+        terms: Terms::default(),
         latency: Vec::new(),
         dependents: Vec::new(),
         pins: BTreeMap::new(),
@@ -386,8 +396,9 @@ fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
         usable: Rc::default(),
         penalties: Vec::new(),
     };
-    // Policies are in order of priority, then name: the first that has them gives preferences and
-    // cluster rules; requirements of all of them add up.
+    let mut moving = None;
+    // Policies are in order of priority, then name: the first that has them gives preferences,
+    // cluster rules and the terms of moving; requirements of all of them add up.
     for (i, policy) in snapshot.policies.iter().enumerate() {
         if !selector::matches_labels(&policy.selector, &service.labels) {
             continue;
@@ -401,7 +412,9 @@ fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
         if demand.governing.is_none() && policy.cluster_policy.is_some() {
             demand.governing = Some(i);
         }
+        moving = moving.or(policy.moving);
     }
+    demand.terms = Terms::of(service.moving, moving.unwrap_or_default());
     demand.spread.sort();
     demand.spread.dedup();
     demand

@@ -7,8 +7,11 @@ use super::units::{Micros, PPM};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Prices are per hour, horizons are in seconds.
+const SECONDS_PER_HOUR: i128 = 3600;
+
 /// Version of the search; a replay needs the same one.
-pub const SOLVER_VERSION: &str = "2";
+pub const SOLVER_VERSION: &str = "3";
 
 /// The outcome of solving one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,81 @@ pub struct Solution {
     /// What no plan that places the same services can cost less than, and the proof of it.
     #[serde(default)]
     pub certificate: Certificate,
+    /// What of what runs is moved for savings, and what is not although it would save something.
+    #[serde(default, skip_serializing_if = "Moves::is_empty")]
+    pub moves: Moves,
+}
+
+/// Moves for savings: not those that a rule asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moves {
+    /// Those that are made, in the order in which each was found to pay.
+    pub made: Vec<Move>,
+    /// The largest savings that are left on the table.
+    pub left: Vec<Move>,
+}
+
+impl Moves {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.made.is_empty() && self.left.is_empty()
+    }
+}
+
+/// Replicas that move together or not at all: it pays if what is saved within the horizon is more than price
+/// and margin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// What moves.
+    pub replicas: Vec<Moved>,
+    /// Micro-dollars per hour that are saved.
+    pub saved: Micros,
+    /// Micro-dollars that moving these replicas is taken to cost.
+    pub price: Micros,
+    /// The shortest horizon of the services that move, in seconds.
+    pub horizon_seconds: u64,
+    /// The largest margin of the services that move, micro-dollars.
+    pub margin: Micros,
+    /// The pool whose budget it would use up so far that the next change of a price might undo it, if that is
+    /// what stands against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+}
+
+impl Move {
+    /// Micro-dollars that are saved within the horizon, rounded down.
+    pub fn worth(&self) -> i128 {
+        i128::from(self.saved) * i128::from(self.horizon_seconds) / SECONDS_PER_HOUR
+    }
+
+    /// Whether what is saved within the horizon is more than price and margin.
+    pub fn pays(&self) -> bool {
+        pays(self.saved, self.horizon_seconds, self.price, self.margin)
+    }
+}
+
+/// Whether so much saved per hour is, within a horizon, more than price and margin.
+pub(crate) fn pays(saved: Micros, horizon_seconds: u64, price: Micros, margin: Micros) -> bool {
+    let worth = i128::from(saved) * i128::from(horizon_seconds);
+    worth > (i128::from(price) + i128::from(margin)) * SECONDS_PER_HOUR
+}
+
+/// Replicas of a service that go from one cluster to another, or to other nodes of the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Moved {
+    /// The service.
+    pub service: ServiceId,
+    /// How many.
+    pub replicas: u32,
+    /// The pool that they leave.
+    pub from_pool: String,
+    /// The cluster that they leave.
+    pub from_cluster: String,
+    /// The pool that they go to.
+    pub to_pool: String,
+    /// The cluster that they go to; none if it would have to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_cluster: Option<String>,
 }
 
 /// A cluster and what is to be done with it.

@@ -1,16 +1,17 @@
 //! The whole of a decision: take over what is there and search in a few ways, of which the best is
-//! kept; again from the outcome while that still finds something to do.
+//! kept; again from the outcome while that still finds something to do; and move what pays.
 
 use super::assign::Search;
 use super::bound::{self, certificate::Certificate};
 use super::bulk::{self, Guide};
 use super::component;
 use super::model::{Cluster, Origin, Snapshot};
+use super::moving;
 use super::output;
 use super::prior;
 use super::problem::Problem;
 use super::search::{compares_really, is_placed, pairs, run, searches};
-use super::solution::{Solution, Verdict};
+use super::solution::{Moves, Solution, Verdict};
 use super::state::State;
 use super::units::Micros;
 use std::cmp::Reverse;
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds after which the outcome stands even if another round would still change it.
 const ROUNDS: usize = 12;
+/// Passes over the fleet that move what pays, until one finds nothing.
+const PASSES: usize = 32;
 /// Most searches that try to do without one of the clusters, and the replica-and-pool pairs that
 /// all of them together may look at.
 const THINNING_TRIALS: usize = 64;
@@ -39,33 +42,81 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     snapshot.normalise();
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
-    let (mut clusters, mut unplaced, guide) = round(&problem, &groups);
-    clusters = without_halves(&problem, clusters, &mut unplaced);
+    let (clusters, unplaced, guide) = round(&problem, &groups);
+    let first = whole(&problem, Fleet { clusters, unplaced });
+    let (fleet, moves) = calmed(&problem, &groups, settled(&problem, &groups, first));
+    let mut solution = finish(&problem, fleet.clusters, &fleet.unplaced);
+    solution.moves = moves;
+    if certify {
+        solution.certificate = certificate(&problem, &fleet.unplaced, guide);
+    }
+    solution
+}
+
+/// Clusters, and the services without a place.
+#[derive(Clone)]
+struct Fleet {
+    clusters: Vec<Cluster>,
+    unplaced: BTreeSet<usize>,
+}
+
+/// Searches again from the outcome while that finds something to do.
+fn settled(problem: &Problem<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fleet {
     for _ in 1..ROUNDS {
         // With every service in place that can have one, and no pool over its limits, there is
         // nothing left to do.
-        let settled = unplaced.iter().all(|&s| problem.hopeless[s]);
-        if settled && !overfull(&problem, &clusters) {
+        let settled = fleet.unplaced.iter().all(|&s| problem.hopeless[s]);
+        if settled && !overfull(problem, &fleet.clusters) {
             break;
         }
-        let next = Snapshot {
-            clusters: clusters.clone(),
-            ..snapshot.clone()
-        };
-        let (again, mut missing, _) = round(&Problem::new(&next), &groups);
+        let next = with(problem.snapshot, &fleet.clusters);
+        let (clusters, unplaced, _) = round(&Problem::new(&next), groups);
         // What is taken off makes room that the next round may use, as solving the outcome would.
-        let again = without_halves(&problem, again, &mut missing);
-        let settled = again == clusters;
-        (clusters, unplaced) = (again, missing);
+        let again = whole(problem, Fleet { clusters, unplaced });
+        let settled = again.clusters == fleet.clusters;
+        fleet = again;
         if settled {
             break;
         }
     }
-    let mut solution = finish(&problem, clusters, &unplaced);
-    if certify {
-        solution.certificate = certificate(&problem, &unplaced, guide);
+    fleet
+}
+
+/// The same input with these clusters there.
+fn with(snapshot: &Snapshot, clusters: &[Cluster]) -> Snapshot {
+    Snapshot {
+        clusters: clusters.to_vec(),
+        ..snapshot.clone()
     }
-    solution
+}
+
+/// Moves what pays until nothing more does. Where there is no end to it, nothing is moved: what is decided must
+/// be what would be decided again.
+fn calmed(problem: &Problem<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fleet, Moves) {
+    let before = &problem.snapshot.clusters;
+    let mut fleet = settled_fleet.clone();
+    let mut made = Vec::new();
+    for _ in 0..PASSES {
+        let passed = match problem.depends_on_clusters() {
+            true => {
+                let next = with(problem.snapshot, &fleet.clusters);
+                moving::pass(
+                    &Problem::new(&next),
+                    &fleet.clusters,
+                    groups,
+                    &fleet.unplaced,
+                )
+            }
+            false => moving::pass(problem, &fleet.clusters, groups, &fleet.unplaced),
+        };
+        if passed.made.is_empty() {
+            return (fleet, moving::told(before, made, passed.left));
+        }
+        made.extend(passed.made);
+        fleet.clusters = passed.clusters;
+        fleet = settled(problem, groups, fleet);
+    }
+    (settled_fleet, Moves::default())
 }
 
 /// The bound for what has a place. Prices that were found for all of it with nothing there before are
@@ -86,16 +137,13 @@ fn certificate(
 
 /// Takes off what services without a place have more than before all rounds, and with it whoever
 /// depended on that.
-fn without_halves(
-    problem: &Problem<'_>,
-    clusters: Vec<Cluster>,
-    unplaced: &mut BTreeSet<usize>,
-) -> Vec<Cluster> {
-    if unplaced.is_empty() {
-        return clusters;
+fn whole(problem: &Problem<'_>, fleet: Fleet) -> Fleet {
+    if fleet.unplaced.is_empty() {
+        return fleet;
     }
+    let mut unplaced = fleet.unplaced;
     let before = prior::load(problem, &problem.snapshot.clusters);
-    let mut after = prior::load(problem, &clusters);
+    let mut after = prior::load(problem, &fleet.clusters);
     let mut judged = 0;
     while judged < unplaced.len() {
         judged = unplaced.len();
@@ -111,7 +159,10 @@ fn without_halves(
         }
         unplaced.extend((0..problem.demands.len()).filter(|&s| !is_placed(&after, s)));
     }
-    output::live(&after)
+    Fleet {
+        clusters: output::live(&after),
+        unplaced,
+    }
 }
 
 /// What one way of searching came to.
@@ -260,6 +311,7 @@ fn finish(problem: &Problem<'_>, clusters: Vec<Cluster>, unplaced: &BTreeSet<usi
         hourly: after.hourly(),
         objective: rating.objective,
         certificate: Certificate::default(),
+        moves: Moves::default(),
         clusters: output::decisions(problem.snapshot, clusters),
         outcomes,
     }

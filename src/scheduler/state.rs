@@ -51,6 +51,8 @@ pub(crate) struct Node {
     /// Replicas by service, in the order of services.
     pub tenants: Vec<(usize, u32)>,
     pub live: bool,
+    /// It was there before this search.
+    pub existed: bool,
 }
 
 impl Node {
@@ -301,6 +303,7 @@ impl<'p> State<'p> {
                 free: offer.allocatable,
                 tenants: Vec::new(),
                 live: true,
+                existed: false,
             });
             cluster.has_free(cluster.nodes.len() - 1);
         });

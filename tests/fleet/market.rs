@@ -4,8 +4,8 @@
 
 use super::Rng;
 use lattice::scheduler::model::{
-    Caps, ClusterPolicy, ControlPlaneRule, LatencyBound, NodeClass, Offer, Policy, Pool, Selector,
-    Service, ServiceId, Snapshot,
+    Caps, ClusterPolicy, ControlPlaneRule, LatencyBound, Moving, NodeClass, Offer, Policy, Pool,
+    Selector, Service, ServiceId, Snapshot,
 };
 use lattice::scheduler::units::{Micros, Resources};
 use std::collections::{BTreeMap, BTreeSet};
@@ -206,6 +206,7 @@ fn demand(rng: &mut Rng, i: u64, regions: u64) -> Service {
         one_per_node: false,
         latency: Vec::new(),
         capacity_types: Default::default(),
+        moving: Moving::default(),
     }
 }
 

@@ -3,9 +3,9 @@
 #![allow(dead_code)]
 
 use lattice::scheduler::model::{
-    Caps, Cluster, ClusterPolicy, ControlPlaneRule, LatencyBound, NodeClass, NodeGroup, Offer,
-    Origin, Pin, Policy, Pool, Preference, RegionLatency, Selector, Service, ServiceId, Snapshot,
-    SortBy, Spread, Topology,
+    Caps, Cluster, ClusterPolicy, ControlPlaneRule, LatencyBound, Moving, NodeClass, NodeGroup,
+    Offer, Origin, Pin, Policy, Pool, Preference, RegionLatency, Selector, Service, ServiceId,
+    Snapshot, SortBy, Spread, Topology,
 };
 use lattice::scheduler::units::Resources;
 use std::collections::{BTreeMap, BTreeSet};
@@ -269,6 +269,7 @@ fn service(rng: &mut Rng, i: u64, shape: &Shape) -> Service {
         one_per_node: rng.chance(if shape.wild { 70 } else { 50 }),
         latency: latency(rng, i, shape),
         capacity_types: Default::default(),
+        moving: Moving::default(),
     }
 }
 

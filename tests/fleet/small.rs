@@ -1,7 +1,7 @@
 //! Small fleets by hand: three regions, classes at the prices of m5 machines.
 
 use lattice::scheduler::model::{
-    ClusterPolicy, ControlPlaneRule, LatencyBound, NodeClass, Offer, Policy, Pool, Service,
+    ClusterPolicy, ControlPlaneRule, LatencyBound, Moving, NodeClass, Offer, Policy, Pool, Service,
     ServiceId, Snapshot,
 };
 use lattice::scheduler::units::Resources;
@@ -50,6 +50,7 @@ pub fn service(name: &str, replicas: u32) -> Service {
         one_per_node: true,
         latency: Vec::new(),
         capacity_types: Default::default(),
+        moving: Moving::default(),
     }
 }
 

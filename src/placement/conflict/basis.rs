@@ -7,7 +7,7 @@ use crate::placement::facts::Facts;
 use crate::placement::snapshot::selects;
 use crate::scheduler::capacity::CapacityTypes;
 use crate::scheduler::model::{
-    Cluster, NodeGroup, Origin, Pin, Policy, Selector, Service, ServiceId, Snapshot,
+    Cluster, Moving, NodeGroup, Origin, Pin, Policy, Selector, Service, ServiceId, Snapshot,
 };
 use crate::scheduler::units::Resources;
 
@@ -194,6 +194,7 @@ fn stand_in(id: &ServiceId, count: u32, size: Resources, policy: Option<String>)
         latency: Vec::new(),
         // They are where they are.
         capacity_types: CapacityTypes::ALL,
+        moving: Moving::default(),
     }
 }
 

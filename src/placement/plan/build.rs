@@ -9,6 +9,7 @@ use super::document::{
     PlanNodes, PlanPlacement, PlanPool, PlanReason, Rejection, Relaxation, Role, Summary,
     Unschedulable, WorkerRange,
 };
+use super::moves::PlanMoves;
 use crate::placement::conflict::{self, Analysis};
 use crate::placement::diff;
 use crate::placement::facts::{Facts, amount, cores, gib, monthly};
@@ -53,6 +54,7 @@ pub fn build(
         summary: summary(&facts),
         changes: diff::changes(snapshot, &snapshot.clusters, solution),
         decisions: decisions(&facts),
+        moves: PlanMoves::from(&solution.moves),
         placements: placements(&facts),
         clusters: clusters(&facts),
         pools: snapshot.pools.iter().map(|p| pool(&facts, p)).collect(),

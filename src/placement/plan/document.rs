@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::certificate::PlanCertificate;
+use super::moves::PlanMoves;
 use crate::placement::diff::{Action, Changes};
 
 /// `apiVersion` of the document.
@@ -28,6 +29,9 @@ pub struct Plan {
     pub changes: Changes,
     /// The outcome of each service.
     pub decisions: Vec<Decision>,
+    /// What of what runs is moved for savings, and what is not although that would save something.
+    #[serde(default, skip_serializing_if = "PlanMoves::is_empty")]
+    pub moves: PlanMoves,
     /// Where replicas are.
     pub placements: Vec<PlanPlacement>,
     /// Every cluster with its nodes and what is on them.

@@ -3,6 +3,7 @@
 mod build;
 mod certificate;
 mod document;
+mod moves;
 mod solution;
 mod verify;
 mod write;
@@ -15,6 +16,7 @@ pub use self::document::{
     PlanNodes, PlanPlacement, PlanPool, PlanReason, Rejection, Relaxation, Role, Summary,
     Unschedulable, WorkerRange,
 };
+pub use self::moves::{PlanMove, PlanMoved, PlanMoves};
 pub use self::solution::solution;
 pub use self::verify::{
     Checked, PlanViolation, VERIFY_API_VERSION, VERIFY_KIND, Verification, verify, verify_schema,

@@ -42,6 +42,7 @@ pub fn solution(plan: &Plan) -> Result<Solution, PlanError> {
         hourly: money(&summary.hourly_cost, || "summary.hourlyCost".to_owned())?,
         objective: money(&summary.objective, || "summary.objective".to_owned())?,
         certificate: plan.certificate.read(lower_bound)?,
+        moves: plan.moves.read()?,
     })
 }
 

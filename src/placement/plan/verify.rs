@@ -182,6 +182,7 @@ fn comparable(plan: &Plan) -> Result<Value, PlanError> {
         "summary": plan.summary,
         "changes": plan.changes,
         "decisions": decisions,
+        "moves": plan.moves,
         "placements": plan.placements,
         "clusters": plan.clusters,
         "pools": plan.pools,

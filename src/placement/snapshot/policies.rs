@@ -7,11 +7,11 @@ use kube::ResourceExt;
 use super::Problem;
 use super::names::Unique;
 use super::selectors::{convert, meant, policy_selects};
-use crate::api::LatticePlacementPolicy;
 use crate::api::placement_policy::{self, SortOrder, SpreadConstraint, TopologyKey};
+use crate::api::{LatticePlacementPolicy, Money, moving as api};
 use crate::placement::problem::nearest;
 use crate::scheduler::model::{
-    ClusterPolicy, ControlPlaneRule, Policy, Preference, SortBy, Spread, Topology,
+    ClusterPolicy, ControlPlaneRule, Moving, Policy, Preference, SortBy, Spread, Topology,
 };
 
 const POLICY: &str = "LatticePlacementPolicy";
@@ -73,6 +73,16 @@ pub(crate) fn one(name: &str, policy: &LatticePlacementPolicy) -> Policy {
             .map(|wish| preference(wish.weight, &wish.preference))
             .collect(),
         cluster_policy: spec.cluster_policy.as_ref().map(cluster_policy),
+        moving: spec.moving.as_ref().map(moving),
+    }
+}
+
+/// The terms of moving as integers.
+pub(super) fn moving(terms: &api::Moving) -> Moving {
+    Moving {
+        per_replica: terms.cost_per_replica.map(Money::micros),
+        horizon_seconds: terms.horizon.map(api::Horizon::seconds),
+        margin: terms.margin.map(Money::micros),
     }
 }
 

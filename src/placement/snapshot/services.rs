@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use super::Problem;
 use super::extended;
 use super::names::Unique;
+use super::policies::moving;
 use super::selectors::{convert, meant};
 use crate::api::capacity::CapacityType;
 use crate::api::selector::LabelValues;
@@ -51,6 +52,7 @@ pub(super) fn build(
             one_per_node: placement.replica_spread == ReplicaSpread::Node,
             latency: latency(id, service, &placement, names, problems),
             capacity_types: capacity_types(&placement),
+            moving: placement.moving.as_ref().map(moving).unwrap_or_default(),
         });
     }
     services

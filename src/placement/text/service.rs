@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::writing::{counted, listed, signed};
 use super::{ExplainError, conflict};
-use crate::placement::plan::{Decision, Plan, PlanReason, Rejection};
+use crate::placement::plan::{Decision, Plan, PlanMove, PlanReason, Rejection};
 use crate::placement::problem::nearest;
 
 /// Most pools that one line names.
@@ -39,6 +39,7 @@ pub fn explain_service(
     );
     placements(&mut text, plan, decision);
     constraints(&mut text, decision);
+    moves(&mut text, plan, decision);
     match unschedulable {
         Some(found) => {
             why_not(&mut text, plan, &per_pool(&found.reasons));
@@ -116,6 +117,24 @@ fn placements(text: &mut String, plan: &Plan, decision: &Decision) {
             decision.hourly_cost, decision.projected_30_day
         );
     }
+}
+
+/// What is moved of it for savings, or what that would have to pay for.
+fn moves(text: &mut String, plan: &Plan, decision: &Decision) {
+    let concerns = |found: &&PlanMove| {
+        let mut replicas = found.replicas.iter();
+        replicas.any(|m| m.service == decision.service && m.namespace == decision.namespace)
+    };
+    let mut tell = |title: &str, list: &[PlanMove]| {
+        for (index, found) in list.iter().filter(concerns).enumerate() {
+            if index == 0 {
+                let _ = writeln!(text, "\n{title}");
+            }
+            let _ = writeln!(text, "  {}", found.reason);
+        }
+    };
+    tell("Moved for savings", &plan.moves.made);
+    tell("Left on the table", &plan.moves.left);
 }
 
 fn constraints(text: &mut String, decision: &Decision) {
@@ -207,7 +226,7 @@ fn alternatives(text: &mut String, per_pool: &[(&str, Vec<&PlanReason>)]) {
     if let Some((added, pool)) = cheapest {
         let _ = writeln!(
             text,
-            "\nWhat would change it\n  A replica in {pool} instead: {}/h; it goes there once that is below 0",
+            "\nWhat would change it\n  A replica in {pool} instead: {}/h; what runs goes there once it saves more than moving costs",
             signed(added)
         );
     }

@@ -1,7 +1,7 @@
 //! Nodes, clusters and pools.
 
 use super::{View, Violation, say};
-use crate::scheduler::model::{Cluster, Origin};
+use crate::scheduler::model::{Cluster, Origin, Pool};
 use crate::scheduler::solution::ClusterAction;
 use crate::scheduler::units::HOURS_PER_MONTH;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,18 +128,31 @@ fn size(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
     }
 }
 
-fn limits(view: &View<'_>, pool: &crate::scheduler::model::Pool, found: &mut Vec<Violation>) {
-    let after = used(view, &pool.name, view.live.iter().copied());
-    let before = used(view, &pool.name, view.snapshot.clusters.iter());
+/// Whether no pool has more than its limits, even if it had before.
+pub(super) fn within_limits(view: &View<'_>) -> bool {
+    view.snapshot.pools.iter().all(|pool| {
+        let used = used(view, &pool.name, view.live.iter().copied());
+        let mut limits = most(pool).into_iter();
+        limits.all(|(rule, limit)| limit.is_none_or(|limit| used[rule] <= limit))
+    })
+}
+
+fn most(pool: &Pool) -> [(&'static str, Option<i128>); 4] {
     let budget = pool
         .monthly_budget
         .map(|b| b as i128 / i128::from(HOURS_PER_MONTH));
-    for (rule, limit) in [
+    [
         ("maxNodes", pool.caps.max_nodes.map(i128::from)),
         ("maxCores", pool.caps.max_milli_cores.map(i128::from)),
         ("maxMemory", pool.caps.max_mib.map(i128::from)),
         ("budget", budget),
-    ] {
+    ]
+}
+
+fn limits(view: &View<'_>, pool: &Pool, found: &mut Vec<Violation>) {
+    let after = used(view, &pool.name, view.live.iter().copied());
+    let before = used(view, &pool.name, view.snapshot.clusters.iter());
+    for (rule, limit) in most(pool) {
         let (now, was) = (after[rule], before[rule]);
         if let Some(limit) = limit
             && now > limit

@@ -5,6 +5,7 @@ mod bound;
 mod clusters;
 mod fleet;
 mod money;
+mod moves;
 mod preferences;
 mod services;
 
@@ -43,6 +44,7 @@ pub const RULES: [&str; 27] = [
     "unique names",
     "cost",
     "objective",
+    "moves",
     LOWER_BOUND,
 ];
 
@@ -75,6 +77,7 @@ pub fn check(snapshot: &Snapshot, solution: &Solution) -> Vec<Violation> {
     services::check(&view, &mut found);
     money::check(&view, &mut found);
     preferences::check(&view, &mut found);
+    moves::check(&view, &mut found);
     bound::check(&view, &mut found);
     found
 }

@@ -1,0 +1,197 @@
+//! One move: replicas that are taken off together, put elsewhere, and left there only if that pays.
+
+use super::terms::Charge;
+use crate::scheduler::constraint::{budget, latency};
+use crate::scheduler::improve::may_merge;
+use crate::scheduler::search::is_placed;
+use crate::scheduler::solution::{Move, Moved};
+use crate::scheduler::state::{State, Usage};
+use crate::scheduler::topology::Place;
+use crate::scheduler::units::Micros;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Percent of a pool's budget up to which a move for savings may use it: what a move fills to the brim, the next
+/// change of a price would empty again.
+const BUDGET_PERCENT: i128 = 95;
+
+/// Replicas of a service on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tenant {
+    pub c: usize,
+    pub n: usize,
+    pub s: usize,
+    pub count: u32,
+}
+
+/// What came of trying a move.
+pub(super) enum Tried {
+    /// It is not possible, or saves nothing; all is as it was.
+    Nothing,
+    /// It would save something, but does not pay; all is as it was.
+    Left(Move),
+    /// It pays, and is made.
+    Made(Move),
+}
+
+/// Takes `tenants` off and has `place` put them elsewhere. That stays so if it keeps all rules and pays.
+pub(super) fn attempt(
+    state: &mut State<'_>,
+    tenants: &[Tenant],
+    place: impl FnOnce(&mut State<'_>) -> bool,
+) -> Tried {
+    let before = Before::new(state, tenants);
+    let mark = state.mark();
+    for tenant in tenants {
+        for _ in 0..tenant.count {
+            state.take(tenant.c, tenant.n, tenant.s);
+        }
+        state.close_if_empty(tenant.c, tenant.n);
+    }
+    let fine = place(state) && before.keeps_rules(state);
+    let saved = if fine { before.saved(state) } else { 0 };
+    if saved <= 0 {
+        state.undo(mark);
+        return Tried::Nothing;
+    }
+    let found = before.told(state, saved);
+    if found.held_by.is_none() && found.pays() {
+        state.commit();
+        return Tried::Made(found);
+    }
+    state.undo(mark);
+    Tried::Left(found)
+}
+
+/// What there was before a move.
+struct Before {
+    charge: Charge,
+    hourly: Micros,
+    usage: Vec<Usage>,
+    places: BTreeMap<usize, BTreeMap<Place, u32>>,
+    penalties: Micros,
+    /// Replicas that are taken off, by service and cluster.
+    off: BTreeMap<(usize, usize), u32>,
+    /// Clusters that they leave and that may not be merged into others.
+    unmerged: BTreeSet<usize>,
+}
+
+impl Before {
+    fn new(state: &State<'_>, tenants: &[Tenant]) -> Self {
+        let mut off: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+        for tenant in tenants {
+            *off.entry((tenant.s, tenant.c)).or_default() += tenant.count;
+        }
+        let places: BTreeMap<_, _> = (tenants.iter())
+            .map(|t| (t.s, state.places(t.s).clone()))
+            .collect();
+        let left: BTreeSet<usize> = tenants.iter().map(|t| t.c).collect();
+        Before {
+            charge: Charge::of(state.problem, off.iter().map(|(&(s, _), &n)| (s, n))),
+            hourly: state.hourly(),
+            usage: state.usage.clone(),
+            penalties: places.keys().map(|&s| state.penalty(s)).sum(),
+            places,
+            off,
+            unmerged: left.into_iter().filter(|&c| !may_merge(state, c)).collect(),
+        }
+    }
+
+    fn keeps_rules(&self, state: &State<'_>) -> bool {
+        let mut services = self.places.keys();
+        services.all(|&s| is_placed(state, s) && latency::unserved(state, s).is_none())
+            && !self.unmerged.iter().any(|&c| self.merged_away(state, c))
+    }
+
+    /// Whether a cluster has lost everything, some of it to another one that was there in its pool.
+    fn merged_away(&self, state: &State<'_>, c: usize) -> bool {
+        let pool = state.clusters[c].pool;
+        state.clusters[c].replicas() == 0
+            && state.by_pool[pool].iter().any(|&other| {
+                let gained = |(&s, places): (&usize, &BTreeMap<Place, u32>)| {
+                    let cluster = other;
+                    let had = places.get(&Place { pool, cluster });
+                    state.replicas_in(s, other) > had.copied().unwrap_or(0)
+                };
+                other != c && state.clusters[other].existed && self.places.iter().any(gained)
+            })
+    }
+
+    /// Micro-dollars per hour that the bill is less, as far as preferences do not charge for it. A preference alone
+    /// moves nothing: what it wants may depend on where things are, and would then be another thing afterwards.
+    fn saved(&self, state: &State<'_>) -> Micros {
+        let bill = self.hourly - state.hourly();
+        let penalties: Micros = self.places.keys().map(|&s| state.penalty(s)).sum();
+        bill.min(bill + self.penalties - penalties)
+    }
+
+    fn told(&self, state: &State<'_>, saved: Micros) -> Move {
+        let replicas = self.places.keys().flat_map(|&s| self.moved(state, s));
+        Move {
+            replicas: replicas.collect(),
+            saved,
+            price: self.charge.price,
+            horizon_seconds: self.charge.horizon_seconds,
+            margin: self.charge.margin,
+            held_by: self.over_budget(state),
+        }
+    }
+
+    /// A pool whose budget would be nearly used up.
+    fn over_budget(&self, state: &State<'_>) -> Option<String> {
+        let pools = state.problem.snapshot.pools.iter().enumerate();
+        pools
+            .filter(|&(p, _)| state.usage[p].hourly > self.usage[p].hourly)
+            .find(|&(p, pool)| {
+                let projected = budget::month(state.usage[p].hourly);
+                let full = |limit| projected * 100 > i128::from(limit) * BUDGET_PERCENT;
+                pool.monthly_budget.is_some_and(full)
+            })
+            .map(|(_, pool)| pool.name.clone())
+    }
+
+    /// From where to where replicas of a service go: those that are taken off somewhere go where there are more than
+    /// before, and those for which there is no such place only to other nodes.
+    fn moved(&self, state: &State<'_>, s: usize) -> Vec<Moved> {
+        let problem = state.problem;
+        let now = state.places(s);
+        let mut arrived: Vec<(Place, u32)> = now
+            .iter()
+            .map(|(place, n)| (*place, n.saturating_sub(self.had(s, *place))))
+            .collect();
+        let mut found = Vec::new();
+        for (&(_, c), &off) in self.off.range((s, 0)..(s + 1, 0)) {
+            let pool = state.clusters[c].pool;
+            let here = Place { pool, cluster: c };
+            let mut gone =
+                (self.had(s, here) - state.replicas_in(s, c).min(self.had(s, here))).min(off);
+            let within = off - gone;
+            let mut tell = |to: Place, replicas: u32| {
+                let name = &state.clusters[to.cluster].name;
+                found.push(Moved {
+                    service: problem.service(s).id.clone(),
+                    replicas,
+                    from_pool: problem.snapshot.pools[pool].name.clone(),
+                    from_cluster: state.clusters[c].name.clone(),
+                    to_pool: problem.snapshot.pools[to.pool].name.clone(),
+                    to_cluster: Some(name.clone()).filter(|name| !name.is_empty()),
+                });
+            };
+            for (place, n) in &mut arrived {
+                let some = gone.min(*n);
+                if some > 0 {
+                    tell(*place, some);
+                    (*n, gone) = (*n - some, gone - some);
+                }
+            }
+            if within > 0 {
+                tell(here, within);
+            }
+        }
+        found
+    }
+
+    fn had(&self, s: usize, place: Place) -> u32 {
+        let places = self.places.get(&s);
+        places.and_then(|p| p.get(&place)).copied().unwrap_or(0)
+    }
+}
