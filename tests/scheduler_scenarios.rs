@@ -734,15 +734,18 @@ fn hardly_used_clusters_are_merged() {
     snapshot.clusters = vec![cluster("one", "s"), cluster("two", "t")];
     assert_eq!(
         actions(&sound(&snapshot)),
-        [ClusterAction::Keep, ClusterAction::Keep],
-        "nothing changed, nothing moves"
+        [ClusterAction::Delete, ClusterAction::Keep],
+        "a control plane of three is worth it"
     );
+    snapshot.policies[0].moving = Some(Moving {
+        per_replica: Some(100_000_000),
+        ..Moving::default()
+    });
+    let kept = [ClusterAction::Keep, ClusterAction::Keep];
+    assert_eq!(actions(&sound(&snapshot)), kept, "unless moving is dear");
     snapshot.services[0].replicas = 1;
     let solution = sound(&snapshot);
-    assert!(
-        actions(&solution).contains(&ClusterAction::Delete),
-        "{solution:#?}"
-    );
+    assert_eq!(solution.live().count(), 2, "{solution:#?}");
 }
 
 #[test]
@@ -759,11 +762,12 @@ fn a_pool_that_was_not_chosen_says_what_it_would_cost() {
     for offer in &mut cheaper.pools[2].offers {
         offer.hourly /= 2;
     }
+    cheaper.services[0].moving.per_replica = Some(10_000_000);
     let calm = sound(&cheaper);
     assert_eq!(verdict(&calm, "s"), Verdict::Unchanged);
     assert_eq!(
         not_there(&cheaper, &calm, "s")["c"],
-        ["A replica here instead saves 0.096/h, which is no reason to move what runs"]
+        ["A replica here instead saves 0.096/h, which does not pay for moving what runs"]
     );
 }
 

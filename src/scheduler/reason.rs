@@ -429,7 +429,7 @@ impl fmt::Display for Why {
             Why::Dearer { added: 0 } => write!(f, "A replica here instead costs the same"),
             Why::Dearer { added } if *added < 0 => write!(
                 f,
-                "A replica here instead saves {}/h, which is no reason to move what runs",
+                "A replica here instead saves {}/h, which does not pay for moving what runs",
                 decimal(-i128::from(*added))
             ),
             Why::Dearer { added } => write!(
