@@ -184,7 +184,11 @@ fn a_move_leaves_a_budget_room_for_a_change_of_prices() {
     assert!(stays(&solution));
     assert_eq!(solution.moves.left[0].held_by.as_deref(), Some("b"));
     snapshot.pools[1].monthly_budget = Some(month(96_000) * 106 / 100);
-    assert_eq!(in_pool(&sound(&snapshot), "b"), 1, "as many as there is room for");
+    assert_eq!(
+        in_pool(&sound(&snapshot), "b"),
+        1,
+        "as many as there is room for"
+    );
 }
 
 #[test]

@@ -98,6 +98,7 @@ mod tests {
             one_per_node: true,
             latency: Vec::new(),
             capacity_types: Default::default(),
+            moving: Default::default(),
         });
         let snapshot = Snapshot {
             services: services.collect(),

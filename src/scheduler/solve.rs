@@ -43,7 +43,7 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
     let (clusters, unplaced, guide) = round(&problem, &groups);
-    let first = whole(&problem, Fleet { clusters, unplaced });
+    let first = without_halves(&problem, Fleet { clusters, unplaced });
     let (fleet, moves) = calmed(&problem, &groups, settled(&problem, &groups, first));
     let mut solution = finish(&problem, fleet.clusters, &fleet.unplaced);
     solution.moves = moves;
@@ -72,7 +72,7 @@ fn settled(problem: &Problem<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fl
         let next = with(problem.snapshot, &fleet.clusters);
         let (clusters, unplaced, _) = round(&Problem::new(&next), groups);
         // What is taken off makes room that the next round may use, as solving the outcome would.
-        let again = whole(problem, Fleet { clusters, unplaced });
+        let again = without_halves(problem, Fleet { clusters, unplaced });
         let settled = again.clusters == fleet.clusters;
         fleet = again;
         if settled {
@@ -137,7 +137,7 @@ fn certificate(
 
 /// Takes off what services without a place have more than before all rounds, and with it whoever
 /// depended on that.
-fn whole(problem: &Problem<'_>, fleet: Fleet) -> Fleet {
+fn without_halves(problem: &Problem<'_>, fleet: Fleet) -> Fleet {
     if fleet.unplaced.is_empty() {
         return fleet;
     }

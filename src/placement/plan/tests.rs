@@ -7,6 +7,8 @@ use super::*;
 use crate::placement::fixtures::{at, carried_out, plain, seed, solved};
 use crate::placement::inputs::Inputs;
 use crate::placement::snapshot::build as snapshot;
+use crate::scheduler::model::ServiceId;
+use crate::scheduler::solution::{Move, Moved, Moves};
 use crate::scheduler::solve;
 
 fn planned(inputs: &Inputs) -> Plan {
@@ -265,4 +267,63 @@ proptest! {
         let total: i64 = plan.pools.iter().map(|p| micros(&p.hourly_cost)).sum();
         prop_assert_eq!(total, micros(&plan.summary.hourly_cost));
     }
+}
+
+fn moved(service: &str, replicas: u32, from: &str, to: &str) -> Moved {
+    Moved {
+        service: ServiceId::new("shop", service),
+        replicas,
+        from_pool: from.into(),
+        from_cluster: format!("{from}-1"),
+        to_pool: to.into(),
+        to_cluster: (from == to).then(|| format!("{from}-1")),
+    }
+}
+
+#[test]
+fn moves_are_told_with_what_they_save_and_cost() {
+    let one = |saved, replicas, held_by: Option<&str>| Move {
+        replicas,
+        saved,
+        price: 300_000,
+        horizon_seconds: 86_400,
+        margin: 1_000_000,
+        held_by: held_by.map(str::to_owned),
+    };
+    let web = || vec![moved("web", 3, "us-east", "eu-west")];
+    let many = ["a", "b", "c", "d", "e"].map(|name| moved(name, 2, "eu-west", "eu-west"));
+    let (built, mut solved) = solved(&seed());
+    solved.moves = Moves {
+        made: vec![one(288_000, many.to_vec(), None)],
+        left: vec![
+            one(28_800, web(), None),
+            one(288_000, web(), Some("eu-west")),
+        ],
+    };
+    let plan = build(&built.snapshot, &solved, &[], Options::default());
+    assert_eq!(
+        plan.moves.made[0].reason,
+        "moving 2 replicas of shop/a within eu-west, 2 replicas of shop/b within eu-west, 2 replicas of shop/c \
+         within eu-west and 4 more saves 0.288/h: 6.912 within 24h, more than the 0.3 that moving costs and the \
+         margin of 1"
+    );
+    assert_eq!(
+        plan.moves.left[0].reason,
+        "0.0288/h could be saved by moving 3 replicas of shop/web from us-east to eu-west; moving costs 0.3 and must \
+         bring 1 more, the horizon of 24h pays only 0.6912"
+    );
+    assert_eq!(
+        plan.moves.left[1].reason,
+        "0.288/h could be saved by moving 3 replicas of shop/web from us-east to eu-west; that would leave eu-west less \
+         than a twentieth of its budget, and a change of prices would undo it"
+    );
+    assert_eq!(
+        solution(&plan).unwrap().moves,
+        solved.moves,
+        "and read back"
+    );
+    let mut wrong = plan.clone();
+    wrong.moves.left[1].price = "much".into();
+    let error = solution(&wrong).unwrap_err().to_string();
+    assert!(error.starts_with("moves.left[1].price: "), "{error}");
 }

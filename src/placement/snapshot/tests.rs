@@ -234,6 +234,26 @@ fn a_control_plane_of_no_class_is_told() {
 }
 
 #[test]
+fn the_terms_of_moving_become_integers() {
+    let built = with(|inputs| {
+        let terms = json!({"costPerReplica": 0.25, "horizon": "7d"});
+        inputs.policies[0].spec.moving = Some(serde_json::from_value(terms).unwrap());
+        let mut web = plain("shop/web", 1, 1);
+        let own = json!({"margin": "0.5", "horizon": "0h"});
+        let placement = web.spec.placement.get_or_insert_default();
+        placement.moving = Some(serde_json::from_value(own).unwrap());
+        inputs.services.push(web);
+    });
+    let terms = built.snapshot.policies[0].moving.unwrap();
+    assert_eq!((terms.per_replica, terms.margin), (Some(250_000), None));
+    assert_eq!(terms.horizon_seconds, Some(604_800));
+    let own = built.snapshot.services.iter().find(|s| s.id.name == "web");
+    let own = own.unwrap().moving;
+    assert_eq!((own.per_replica, own.margin), (None, Some(500_000)));
+    assert_eq!(own.horizon_seconds, Some(0));
+}
+
+#[test]
 fn a_size_that_cannot_be_read_is_told() {
     let mut broken = plain("shop/web", 1, 1);
     broken.spec.placement = None;

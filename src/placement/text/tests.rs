@@ -9,7 +9,8 @@ use crate::placement::fixtures::{
 };
 use crate::placement::inputs::Inputs;
 use crate::placement::plan::{
-    ConflictSet, Options, Plan, PlanConstraint, Relaxation, Unschedulable, build,
+    ConflictSet, Options, Plan, PlanConstraint, PlanMove, PlanMoved, Relaxation, Unschedulable,
+    build,
 };
 
 fn planned(inputs: &Inputs) -> Plan {
@@ -360,4 +361,34 @@ fn lists_and_signs() {
     assert_eq!(counted(1, "node"), "1 node");
     assert_eq!(signed("-1"), "-1");
     assert_eq!(signed("1"), "+1");
+}
+
+#[test]
+fn what_is_left_on_the_table_is_explained() {
+    let mut plan = planned(&seed());
+    let told = |reason: &str, service: &str| PlanMove {
+        reason: reason.into(),
+        saved_hourly_cost: "0.1".into(),
+        worth: "2.4".into(),
+        price: "3".into(),
+        margin: "1".into(),
+        horizon_seconds: 86_400,
+        held_by: None,
+        replicas: vec![PlanMoved {
+            service: service.into(),
+            namespace: "shop".into(),
+            replicas: 1,
+            from_pool: "us-east".into(),
+            from_cluster: "us-east-1".into(),
+            to_pool: "eu-west".into(),
+            to_cluster: None,
+        }],
+    };
+    plan.moves.left = vec![told("too dear", "api-gateway"), told("not his", "other")];
+    let text = explain_service(&plan, "api-gateway", None).unwrap();
+    assert!(text.contains("\nLeft on the table\n  too dear\n"), "{text}");
+    assert!(!text.contains("not his") && !text.contains("Moved for savings"));
+    plan.moves.made = vec![told("gone", "api-gateway")];
+    let text = explain_service(&plan, "api-gateway", None).unwrap();
+    assert!(text.contains("\nMoved for savings\n  gone\n"), "{text}");
 }

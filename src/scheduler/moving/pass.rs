@@ -15,8 +15,13 @@ use crate::scheduler::state::{Node, State};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nodes that may be looked at in one pass, for each kind of move.
-const LOOKS: usize = 2_000_000;
+/// Nodes that may be looked at in one pass: to empty nodes, and to place clusters, nodes and services anew.
+const EMPTYING_LOOKS: usize = 2_000_000;
+const CLUSTER_LOOKS: usize = 1_000_000;
+const NODE_LOOKS: usize = 200_000;
+const SERVICE_LOOKS: usize = 200_000;
+/// What finding out that something is too large to be looked at counts for.
+const REFUSAL: usize = 100;
 /// Moves that do not pay which are remembered.
 const LEFT: usize = 256;
 
@@ -80,7 +85,8 @@ impl<'p> Pass<'_, 'p> {
     /// Whether so many nodes may still be looked at.
     fn may_look(&mut self, nodes: usize) -> bool {
         let fine = nodes <= self.looks;
-        self.looks = self.looks.saturating_sub(nodes);
+        let spent = if fine { nodes } else { REFUSAL };
+        self.looks = self.looks.saturating_sub(spent);
         fine
     }
 
@@ -146,7 +152,7 @@ impl<'p> Pass<'_, 'p> {
 
     /// Empties nodes into room that others of the pool have, the least used first.
     fn empty_nodes(&mut self) {
-        self.looks = LOOKS;
+        self.looks = EMPTYING_LOOKS;
         let mut nodes: Vec<(usize, u64, usize, usize)> = Vec::new();
         for c in self.own_clusters() {
             if self.state.clusters[c].padding() > 0 {
@@ -176,7 +182,7 @@ impl<'p> Pass<'_, 'p> {
 
     /// Places everything on a cluster anew: in other pools, and in its own where its policy has clusters merged.
     fn place_clusters_anew(&mut self) {
-        self.looks = LOOKS;
+        self.looks = CLUSTER_LOOKS;
         let mut clusters: Vec<_> = (self.own_clusters().into_iter())
             .filter(|&c| self.state.clusters[c].replicas() > 0)
             .map(|c| {
@@ -187,7 +193,7 @@ impl<'p> Pass<'_, 'p> {
             .collect();
         clusters.sort_unstable();
         for (Reverse(might), c) in clusters {
-            if might <= 0 {
+            if might <= 0 || self.looks == 0 {
                 break;
             }
             let nodes: Vec<usize> = self.live_nodes(c).map(|(n, _)| n).collect();
@@ -199,7 +205,7 @@ impl<'p> Pass<'_, 'p> {
 
     /// Places what is on one node anew.
     fn place_nodes_anew(&mut self) {
-        self.looks = LOOKS;
+        self.looks = NODE_LOOKS;
         let mut nodes = Vec::new();
         for c in self.own_clusters() {
             for (n, node) in self.live_nodes(c) {
@@ -212,6 +218,9 @@ impl<'p> Pass<'_, 'p> {
         }
         nodes.sort_unstable();
         for (_, c, n) in nodes {
+            if self.looks == 0 {
+                break;
+            }
             if self.state.clusters[c].nodes[n].live {
                 let tenants = self.tenants(c, n);
                 self.place_anew(&tenants, None);
@@ -221,7 +230,7 @@ impl<'p> Pass<'_, 'p> {
 
     /// Places all replicas of a service anew; in small fleets with those that latency limits tie to it.
     fn place_services_anew(&mut self, groups: &[Vec<usize>]) {
-        self.looks = LOOKS;
+        self.looks = SERVICE_LOOKS;
         let mut of: BTreeMap<usize, Vec<Tenant>> = BTreeMap::new();
         for c in 0..self.state.clusters.len() {
             for (n, _) in self.live_nodes(c) {
@@ -247,30 +256,29 @@ impl<'p> Pass<'_, 'p> {
             }
         }
         list.sort();
-        let mut gone = BTreeSet::new();
         for (_, members, tenants) in list {
-            // Replicas may have been put on other nodes by a move before this one.
-            if members.iter().any(|s| gone.contains(s)) {
-                continue;
-            }
-            let made = match self.small {
+            match self.small {
                 true => self.group_anew(members, &tenants),
                 false => self.place_anew(&tenants, None),
-            };
-            if made {
-                gone.extend(members.iter().copied());
             }
         }
     }
 
-    fn group_anew(&mut self, members: &[usize], tenants: &[Tenant]) -> bool {
-        ways()
-            .any(|search| self.try_move(tenants, |state| component::place(state, members, search)))
+    fn group_anew(&mut self, members: &[usize], tenants: &[Tenant]) {
+        // Placing the others would place the one that has no place, too.
+        if !members.iter().all(|&s| self.settled[s]) {
+            return;
+        }
+        for search in ways() {
+            if self.try_move(tenants, |state| component::place(state, members, search)) {
+                return;
+            }
+        }
     }
 
     /// Places replicas anew, service by service, in the cheapest pools that have space. `without` is a pool that
     /// they may not be in afterwards.
-    fn place_anew(&mut self, tenants: &[Tenant], without: Option<usize>) -> bool {
+    fn place_anew(&mut self, tenants: &[Tenant], without: Option<usize>) {
         let mut counts: BTreeMap<usize, u32> = BTreeMap::new();
         for tenant in tenants {
             *counts.entry(tenant.s).or_default() += tenant.count;
@@ -289,7 +297,7 @@ impl<'p> Pass<'_, 'p> {
             services.push((s, pools));
         }
         if !self.may_look(looks) {
-            return false;
+            return;
         }
         // What is large goes first: what is small finds room beside it.
         services.sort_by_key(|&(s, _)| (Reverse(problem.service(s).size), s));
@@ -297,7 +305,11 @@ impl<'p> Pass<'_, 'p> {
             let mut services = services.iter();
             services.all(|(s, pools)| assign::place_service(state, *s, search, Some(pools)).is_ok())
         };
-        ways().any(|search| self.try_move(tenants, |state| place(state, search)))
+        for search in ways() {
+            if self.try_move(tenants, |state| place(state, search)) {
+                return;
+            }
+        }
     }
 }
 
