@@ -300,7 +300,7 @@ fn shock(snapshot: &mut Snapshot, rng: &mut Rng) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 120,
+        cases: 48,
         failure_persistence: None,
         // The same cases every time; PROPTEST_RNG_SEED and PROPTEST_CASES try others.
         rng_seed: RngSeed::Fixed(20_261_121),

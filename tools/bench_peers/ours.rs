@@ -91,6 +91,7 @@ fn service(service: &crate::instance::Service) -> Service {
         one_per_node: false,
         latency: Vec::new(),
         capacity_types: Default::default(),
+        moving: Default::default(),
     }
 }
 
