@@ -5,8 +5,8 @@ use super::capacity::{self, CapacityType};
 use super::constraint::{compliance, fit, selector};
 use super::hopeless;
 use super::model::{
-    ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot, SortBy,
-    Spread, Topology,
+    ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot,
+    SortBy, Spread, Topology,
 };
 use super::moving::terms::Terms;
 use super::score;

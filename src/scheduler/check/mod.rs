@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub const LOWER_BOUND: &str = "lowerBound";
 
 /// Every rule that is checked.
-pub const RULES: [&str; 27] = [
+pub const RULES: [&str; 28] = [
     "replicas",
     "outcome",
     "selector or compliance",

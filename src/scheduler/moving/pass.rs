@@ -112,11 +112,16 @@ impl<'p> Pass<'_, 'p> {
     /// Exchanges nodes for a cheaper class that holds what is on them, all of a cluster at once or else one by one.
     fn exchange_nodes(&mut self) {
         for c in self.own_clusters() {
-            let offers = &self.state.problem.pools[self.state.clusters[c].pool].offers;
+            let problem = self.state.problem;
+            let offers = &problem.pools[self.state.clusters[c].pool].offers;
+            let takes = |offer: &Offer, node: &Node| {
+                let mut tenants = node.tenants.iter();
+                node.used().fits(offer.allocatable)
+                    && tenants.all(|t| offer.holds(problem.service(t.0)))
+            };
             let cheaper = |node: &Node| {
                 let mut offers = offers.iter();
-                let used = node.used();
-                offers.find(|o| o.hourly < node.offer.hourly && used.fits(o.allocatable))
+                offers.find(|o| o.hourly < node.offer.hourly && takes(o, node))
             };
             let all: Vec<(usize, Offer)> = (self.live_nodes(c))
                 .filter_map(|(n, node)| Some((n, cheaper(node)?.clone())))
