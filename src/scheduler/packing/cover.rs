@@ -90,6 +90,10 @@ fn cover(
     limits: &Limits,
     width: usize,
 ) -> Option<Vec<usize>> {
+    // What is bought already may be too much.
+    if limits.0.iter().any(|left| *left < 0.0) {
+        return None;
+    }
     let dearest = order.first().map_or(0.0, |&k| fluid.price(&classes[k]));
     let value = |cpu: f64, mem: f64| fluid.cpu * cpu.max(0.0) + fluid.mem * mem.max(0.0);
     let first = Partial {
