@@ -61,6 +61,14 @@ fn prices_may_rise_until_the_budget_is_used_up() {
     let changed = decided.0.pools.iter_mut().find(|p| p.name == pool).unwrap();
     changed.monthly_budget = Some(budget);
     let found = of_pool(&decided.0, &decided.1, &pool).unwrap();
+    assert!(
+        found.prices_up.same < Some(110),
+        "what runs moves once that pays: {found:?}"
+    );
+    for service in &mut decided.0.services {
+        service.moving.horizon_seconds = Some(0);
+    }
+    let found = of_pool(&decided.0, &decided.1, &pool).unwrap();
     let (same, other) = (
         found.prices_up.same.unwrap(),
         found.prices_up.other.unwrap(),
