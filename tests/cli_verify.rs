@@ -143,7 +143,7 @@ fn tampered_plans_are_refused() {
         planned.refused("lowerBound", |plan| {
             plan["summary"]["lowerBound"] = times(&plan["summary"]["lowerBound"], 1.01);
         });
-        for field in ["milliCore", "mebibyte", "nodeLimit"] {
+        for field in ["milliCore", "mebibyte"] {
             planned.refused("lowerBound", |plan| {
                 for pool in plan["certificate"]["prices"].as_array_mut().unwrap() {
                     pool[field] = json!("7");
@@ -152,6 +152,9 @@ fn tampered_plans_are_refused() {
         }
         planned.refused("lowerBound", |plan| {
             plan["certificate"]["prices"].as_array_mut().unwrap().pop();
+        });
+        planned.refused("lowerBound", |plan| {
+            plan["certificate"]["separate"] = json!([]);
         });
         planned.refused("figures", |plan| {
             plan["summary"]["gap"] = json!("0.000001");

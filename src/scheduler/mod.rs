@@ -11,6 +11,7 @@ pub mod capacity;
 pub mod check;
 mod component;
 mod constraint;
+mod exact;
 pub mod explain;
 pub mod extended;
 #[cfg(test)]

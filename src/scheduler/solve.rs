@@ -5,6 +5,7 @@ use super::assign::Search;
 use super::bound::{self, certificate::Certificate};
 use super::bulk::{self, Guide};
 use super::component;
+use super::exact;
 use super::model::{Cluster, Origin, Snapshot};
 use super::moving;
 use super::output;
@@ -44,6 +45,7 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     let groups = component::groups(&problem);
     let (clusters, unplaced, guide) = round(&problem, &groups);
     let first = without_halves(&problem, Fleet { clusters, unplaced });
+    let first = to_the_optimum(&problem, gained(&problem, first));
     let (fleet, moves) = calmed(&problem, &groups, settled(&problem, &groups, first));
     let mut solution = finish(&problem, fleet.clusters, &fleet.unplaced);
     solution.moves = moves;
@@ -70,9 +72,11 @@ fn settled(problem: &Problem<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fl
             break;
         }
         let next = with(problem.snapshot, &fleet.clusters);
-        let (clusters, unplaced, _) = round(&Problem::new(&next), groups);
+        let next = Problem::new(&next);
+        let (clusters, unplaced, _) = round(&next, groups);
         // What is taken off makes room that the next round may use, as solving the outcome would.
         let again = without_halves(problem, Fleet { clusters, unplaced });
+        let again = gained(&next, again);
         let settled = again.clusters == fleet.clusters;
         fleet = again;
         if settled {
@@ -117,6 +121,44 @@ fn calmed(problem: &Problem<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) ->
         fleet = settled(problem, groups, fleet);
     }
     (settled_fleet, Moves::default())
+}
+
+/// A better plan in the place of this one, where the fleet is so small that one can be sought among all.
+fn to_the_optimum(problem: &Problem<'_>, fleet: Fleet) -> Fleet {
+    let rating = rate(&prior::load(problem, &fleet.clusters), &fleet.unplaced);
+    let better = exact::better(problem, &fleet.clusters, &fleet.unplaced, rating.objective);
+    let Some(clusters) = better else { return fleet };
+    let after = prior::load(problem, &clusters);
+    let unplaced = without_place(&after);
+    match rate(&after, &unplaced) < rating {
+        true => Fleet { clusters, unplaced },
+        false => fleet,
+    }
+}
+
+/// What was found, or what was there before: that stays unless something is gained, if nothing is wrong with
+/// it but that some services have no place at all.
+fn gained(problem: &Problem<'_>, found: Fleet) -> Fleet {
+    let clusters = &problem.snapshot.clusters;
+    if found.unplaced.is_empty() || clusters.is_empty() || overfull(problem, clusters) {
+        return found;
+    }
+    let before = prior::load(problem, clusters);
+    let unplaced = without_place(&before);
+    let halves = unplaced.iter().any(|&s| !before.places(s).is_empty());
+    let after = prior::load(problem, &found.clusters);
+    if halves || rate(&after, &found.unplaced) < rate(&before, &unplaced) {
+        return found;
+    }
+    Fleet {
+        clusters: output::live(&before),
+        unplaced,
+    }
+}
+
+fn without_place(state: &State<'_>) -> BTreeSet<usize> {
+    let services = 0..state.problem.demands.len();
+    services.filter(|&s| !is_placed(state, s)).collect()
 }
 
 /// The bound for what has a place. Prices that were found for all of it with nothing there before are

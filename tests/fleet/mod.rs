@@ -37,9 +37,19 @@ impl Rng {
     }
 }
 
+/// So many of a list, in its order.
+fn pick_some<T: Copy>(rng: &mut Rng, from: &[T], count: usize) -> Vec<T> {
+    let mut all: Vec<usize> = (0..from.len()).collect();
+    while all.len() > count {
+        all.remove(rng.below(all.len() as u64) as usize);
+    }
+    all.into_iter().map(|i| from[i]).collect()
+}
+
 pub mod market;
 pub mod offers;
 pub mod small;
+pub mod tiny;
 
 const REGIONS: [&str; 5] = ["us", "eu", "ap", "sa", "af"];
 const LABELS: [&str; 3] = ["soc2", "gdpr", "hipaa"];

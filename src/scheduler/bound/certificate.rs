@@ -1,5 +1,6 @@
 //! The proof of a bound: prices in whole numbers. Anyone can check it from them and the snapshot alone.
 
+use super::apart;
 use super::ascent::Prices;
 use super::groups::Rows;
 use crate::scheduler::capacity::{CapacityType, CapacityTypes};
@@ -9,7 +10,6 @@ use crate::scheduler::problem::Problem;
 use crate::scheduler::state::Usage;
 use crate::scheduler::units::{HOURS_PER_MONTH, Micros, Resources};
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Units of a price in one micro-dollar.
@@ -100,85 +100,16 @@ pub(crate) fn prove(
         .map(|(p, price)| credit(problem, p, price, &used[p]))
         .sum();
     let fixed = fixed(problem, &prices);
-    let (overhead, separate) = control_planes(problem, rows, services, &lists);
-    let bound = (charged - credited + fixed).div_euclid(i128::from(PRICE_UNITS));
-    let bound = bound.max(0) + i128::from(overhead);
+    let (apart, separate) =
+        apart::separate(problem, rows, services, &lists.by_service, &lists.lists);
+    let workers = (charged - credited + fixed).div_euclid(i128::from(PRICE_UNITS));
+    let bound = (workers.max(0) + i128::from(apart.control)).max(i128::from(apart.whole));
     Certificate {
         lower_bound: i64::try_from(bound).unwrap_or(i64::MAX),
         prices,
         separate: (separate.into_iter())
             .map(|s| problem.service(s).id.clone())
             .collect(),
-    }
-}
-
-/// Control planes that any plan pays for: services that have no pool in common need clusters of their own,
-/// one in each region that they must be in.
-fn control_planes(
-    problem: &Problem<'_>,
-    rows: &Rows,
-    services: &[usize],
-    lists: &Lists,
-) -> (Micros, Vec<usize>) {
-    let mut declared = vec![false; problem.pools.len()];
-    for cluster in &problem.snapshot.clusters {
-        if let (Origin::Declared { .. }, Some(p)) = (&cluster.origin, problem.pool(&cluster.pool)) {
-            declared[p] = true;
-        }
-    }
-    // One service stands for all that are alike in this.
-    let mut alike: BTreeMap<(Option<usize>, usize, usize, Reverse<u32>), usize> = BTreeMap::new();
-    for &s in services
-        .iter()
-        .filter(|&&s| problem.service(s).replicas > 0)
-    {
-        let (list, demand) = (lists.by_service[s], &problem.demands[s]);
-        if demand.pins.is_empty() {
-            let size = lists.lists[list].len();
-            let key = (
-                demand.governing,
-                size,
-                list,
-                Reverse(demand.min_regions.max(1)),
-            );
-            alike.entry(key).or_insert(s);
-        }
-    }
-    let (mut sum, mut separate): (Micros, Vec<usize>) = (0, Vec::new());
-    let mut taken: BTreeSet<(Option<usize>, usize)> = BTreeSet::new();
-    for ((policy, _, list, Reverse(apart)), s) in alike {
-        let pools = &lists.lists[list];
-        if pools.iter().any(|&p| taken.contains(&(policy, p))) {
-            continue;
-        }
-        let mut least: BTreeMap<usize, Micros> = BTreeMap::new();
-        for &p in pools {
-            let price = if declared[p] {
-                0
-            } else {
-                control_plane(problem, p, policy)
-            };
-            let known = least.entry(rows.region(p)).or_insert(price);
-            *known = price.min(*known);
-        }
-        let mut least: Vec<Micros> = least.into_values().collect();
-        least.sort_unstable();
-        let needed: Micros = least.iter().take(apart as usize).sum();
-        if needed > 0 {
-            sum += needed;
-            separate.push(s);
-            taken.extend(pools.iter().map(|&p| (policy, p)));
-        }
-    }
-    (sum, separate)
-}
-
-/// The least that the control plane of a cluster under these rules costs in a pool; nothing where one
-/// cannot be made, since there may be one from before.
-fn control_plane(problem: &Problem<'_>, p: usize, policy: Option<usize>) -> Micros {
-    match problem.control_plane(p, &problem.cluster_policy(policy).control_plane) {
-        Ok(Some((offer, n))) => offer.hourly * i64::from(n),
-        _ => 0,
     }
 }
 

@@ -6,6 +6,7 @@
 //! of the credits is a lower bound of every plan's cost (weak duality). Good prices, found by dual
 //! ascent, make the bound tight, and say where replicas should go.
 
+pub(crate) mod apart;
 pub(crate) mod ascent;
 pub(crate) mod certificate;
 pub(crate) mod earn;

@@ -51,8 +51,10 @@ pub(crate) fn all(state: &mut State<'_>, groups: &[Vec<usize>], guide: &Guide) {
         looks: LOOKS,
     };
     for pass in 0..PASSES {
-        let helped =
-            (0..rework.regions.len()).fold(false, |helped, at| rework.region(at, pass) || helped);
+        let mut helped = false;
+        for at in 0..rework.regions.len() {
+            helped |= rework.region(at, pass);
+        }
         if !helped {
             break;
         }

@@ -6,11 +6,16 @@
 //! most what the node is worth, and no class is worth more than its price and what its share of the
 //! limits is worth. So what all replicas pay is at most the price of all nodes, and what all limits
 //! are worth together. Nodes of clusters that stay as they are count with what they really cost.
+//!
+//! Besides, services that have no pool in common have clusters of their own, each with a control plane and
+//! at least its fewest workers. Their control planes come on top of all nodes; their workers are some of
+//! these nodes, so either the one sum or the other counts.
 
+use super::apart;
 use super::services::{passes, policies};
 use super::{View, Violation, say};
 use crate::scheduler::capacity::CapacityTypes;
-use crate::scheduler::model::{Cluster, Origin, Pool, Service, ServiceId};
+use crate::scheduler::model::{Cluster, NodeClass, Origin, Pool, Service};
 use crate::scheduler::solution::Verdict;
 use crate::scheduler::units::Resources;
 use crate::scheduler::{PRICE_UNITS, PoolPrices};
@@ -47,7 +52,8 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
         paid += shops.pays(service, &prices, &mut known);
     }
     let workers = (paid - earned + stays(view, &prices)).div_euclid(i128::from(PRICE_UNITS));
-    let proven = workers.max(0) + overhead(view, &shops, found);
+    let (control, whole) = apart::costs(view, &shops, found);
+    let proven = (workers.max(0) + control).max(whole);
     if claimed > proven {
         let detail = format!("{claimed} is claimed, {proven} is proven");
         say(found, "lowerBound", "the plan", detail);
@@ -144,6 +150,17 @@ fn pool_earns(
         .sum()
 }
 
+/// Whether an empty machine takes a replica.
+pub(super) fn takes(service: &Service, class: &NodeClass) -> bool {
+    let types = service.capacity_types;
+    let takes = if class.spot.is_some() {
+        types.spot
+    } else {
+        types.on_demand
+    };
+    takes && service.size.fits(class.allocatable())
+}
+
 /// What an amount is worth, on spot machines at their own prices where there are some.
 fn worth(price: &PoolPrices, size: Resources, spot: bool) -> i128 {
     let firm = (price.milli_core, price.mib);
@@ -197,7 +214,7 @@ fn stays(view: &View<'_>, prices: &BTreeMap<&str, &PoolPrices>) -> i128 {
 type Wish = String;
 
 /// Where services may be.
-struct Shops<'v, 'a> {
+pub(super) struct Shops<'v, 'a> {
     view: &'v View<'a>,
     peopled: BTreeSet<&'a str>,
     eligible: BTreeMap<Wish, Vec<&'a Pool>>,
@@ -241,20 +258,12 @@ impl<'v, 'a> Shops<'v, 'a> {
 
     /// The pools where a service may be: open ones that sell a class which holds a replica, and those that
     /// have a cluster, since what runs may stay.
-    fn of(&self, service: &Service) -> Vec<&'a Pool> {
+    pub(super) fn of(&self, service: &Service) -> Vec<&'a Pool> {
         let list = self.eligible.get(&self.wish(service));
         let may = |pool: &&Pool| {
             let sells = pool.offers.iter().any(|offer| {
                 let class = self.view.class(&offer.class);
-                class.is_some_and(|class| {
-                    let types = service.capacity_types;
-                    let takes = if class.spot.is_some() {
-                        types.spot
-                    } else {
-                        types.on_demand
-                    };
-                    takes && service.size.fits(class.allocatable())
-                })
+                class.is_some_and(|class| takes(service, class))
             });
             self.peopled.contains(pool.name.as_str()) || (pool.closed.is_none() && sells)
         };
@@ -293,78 +302,8 @@ impl<'v, 'a> Shops<'v, 'a> {
     }
 }
 
-fn regions(view: &View<'_>, service: &Service) -> usize {
+pub(super) fn regions(view: &View<'_>, service: &Service) -> usize {
     let rules = policies(view, service);
     let most = rules.iter().filter_map(|p| p.min_regions).max();
     most.unwrap_or(1).max(1) as usize
-}
-
-/// The control planes of services that cannot share clusters.
-fn overhead(view: &View<'_>, shops: &Shops<'_, '_>, found: &mut Vec<Violation>) -> i128 {
-    let mut sum = 0i128;
-    let mut taken: BTreeSet<(Option<&str>, &str)> = BTreeSet::new();
-    for id in &view.solution.certificate.separate {
-        let Some(service) = view.service(id).filter(|s| needs_cluster(view, s)) else {
-            say(
-                found,
-                "lowerBound",
-                &id.to_string(),
-                "needs no cluster".into(),
-            );
-            continue;
-        };
-        let rules = policies(view, service);
-        let governing = rules.iter().find(|p| p.cluster_policy.is_some());
-        let name = governing.map(|p| p.name.as_str());
-        let pools = shops.of(service);
-        if pools.iter().any(|p| !taken.insert((name, p.name.as_str()))) {
-            let detail = "shares a pool with another that is counted".to_owned();
-            say(found, "lowerBound", &id.to_string(), detail);
-        }
-        let rule = governing.and_then(|p| p.cluster_policy.as_ref());
-        let rule = rule.map(|r| r.control_plane.clone()).unwrap_or_default();
-        let mut least: BTreeMap<&str, i128> = BTreeMap::new();
-        for pool in pools {
-            let declared = (view.snapshot.clusters.iter())
-                .any(|c| c.pool == pool.name && matches!(c.origin, Origin::Declared { .. }));
-            let price = if declared {
-                0
-            } else {
-                control_plane(view, pool, &rule)
-            };
-            let here = least.entry(pool.region.as_str()).or_insert(price);
-            *here = price.min(*here);
-        }
-        let mut least: Vec<i128> = least.into_values().collect();
-        least.sort_unstable();
-        sum += least.iter().take(regions(view, service)).sum::<i128>();
-    }
-    sum
-}
-
-fn needs_cluster(view: &View<'_>, service: &Service) -> bool {
-    let id: &ServiceId = &service.id;
-    let placed = view.outcome(id);
-    let placed = placed.is_some_and(|o| matches!(o.verdict, Verdict::Placed | Verdict::Unchanged));
-    placed && service.replicas > 0 && view.snapshot.pins.iter().all(|p| p.service != *id)
-}
-
-fn control_plane(
-    view: &View<'_>,
-    pool: &Pool,
-    rule: &crate::scheduler::model::ControlPlaneRule,
-) -> i128 {
-    let mut offers = pool.offers.iter().filter(|offer| {
-        let class = view.class(&offer.class);
-        class.is_some_and(|class| match &rule.class {
-            Some(name) => class.name == *name,
-            None => {
-                class.spot.is_none()
-                    && class.capacity.milli_cores >= 2000
-                    && class.capacity.mib >= 4096
-            }
-        })
-    });
-    let least = offers.by_ref().map(|offer| i128::from(offer.hourly)).min();
-    least.unwrap_or(0) * i128::from(rule.replicas)
 }

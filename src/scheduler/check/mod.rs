@@ -1,6 +1,7 @@
 //! The independent checker: holds a solution against its snapshot, rule by rule, in the plainest way
 //! there is. It shares no code with the search, only the data types.
 
+mod apart;
 mod bound;
 mod clusters;
 mod fleet;
