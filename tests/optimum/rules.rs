@@ -260,7 +260,9 @@ fn passes(service: &model::Service, policies: &[&Policy], pool: &Pool) -> bool {
 
 /// The eligible pools of each domain.
 fn domains(snapshot: &Snapshot, eligible: &[usize], topology: Topology) -> Vec<Vec<usize>> {
-    let mut domains: BTreeMap<(&str, Option<&str>, Option<usize>), Vec<usize>> = BTreeMap::new();
+    /// A place's name, the zone within it, and the pool where that is a domain of its own.
+    type Domain<'a> = (&'a str, Option<&'a str>, Option<usize>);
+    let mut domains: BTreeMap<Domain<'_>, Vec<usize>> = BTreeMap::new();
     for &p in eligible {
         let pool = &snapshot.pools[p];
         let key = match (topology, pool.zone.as_deref()) {
