@@ -27,7 +27,7 @@ pub fn rejections<E>(
     after.clusters = solution.live().map(|d| d.cluster.clone()).collect();
     after.normalise();
     let problem = Problem::new(&after);
-    let mut state = prior::load(&problem, &after.clusters);
+    let mut state = prior::load(&problem, &problem.laid());
     for (s, service) in after.services.iter().enumerate() {
         if !wanted(&service.id) {
             continue;

@@ -18,6 +18,7 @@ pub mod extended;
 mod fixtures;
 mod hopeless;
 mod improve;
+mod layout;
 pub mod model;
 mod moving;
 mod naming;

@@ -463,7 +463,7 @@ impl Snapshot {
 }
 
 /// Groups equal nodes and puts the groups into order.
-pub(crate) fn merged(groups: Vec<NodeGroup>) -> Vec<NodeGroup> {
+fn merged(groups: Vec<NodeGroup>) -> Vec<NodeGroup> {
     let mut counts: BTreeMap<(String, BTreeMap<ServiceId, u32>), u32> = BTreeMap::new();
     for mut group in groups {
         group.services.retain(|_, n| *n > 0);

@@ -1,18 +1,19 @@
 //! From the final state of the search to the decision as others read it.
 
 use super::explain;
-use super::model::{Cluster, NodeGroup, Origin, Snapshot, merged};
+use super::layout::{self, LaidCluster, LaidNodes};
+use super::model::{Cluster, Origin, Snapshot};
 use super::naming;
 use super::solution::{ClusterAction, ClusterDecision, Outcome, Unenforced, Verdict};
 use super::state::{ClusterState, State};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The clusters that a state holds; those that are new get their names here.
-pub(crate) fn live(state: &State<'_>) -> Vec<Cluster> {
+pub(crate) fn live(state: &State<'_>) -> Vec<LaidCluster> {
     let mut taken: BTreeSet<String> = state.clusters.iter().map(|c| c.name.clone()).collect();
     let mut clusters = Vec::new();
     for c in state.clusters.iter().filter(|c| c.is_wanted()) {
-        let mut cluster = cluster(state, c);
+        let mut cluster = cluster(c);
         if cluster.name.is_empty() {
             cluster.name = name(state, c, &taken);
             taken.insert(cluster.name.clone());
@@ -34,15 +35,11 @@ fn name(state: &State<'_>, c: &ClusterState, taken: &BTreeSet<String>) -> String
 /// What became of a service.
 pub(crate) fn outcome(state: &mut State<'_>, s: usize, verdict: Verdict) -> Outcome {
     let service = state.problem.service(s);
-    let known = &state.problem.snapshot.services;
+    let problem = state.problem;
     let unenforced = service
         .latency
         .iter()
-        .filter(|bound| {
-            known
-                .binary_search_by(|s| s.id.cmp(&bound.dependency))
-                .is_err()
-        })
+        .filter(|bound| problem.service_named(&bound.dependency).is_none())
         .map(|bound| Unenforced::UnknownDependency {
             dependency: bound.dependency.clone(),
         })
@@ -99,39 +96,24 @@ pub(crate) fn decisions(snapshot: &Snapshot, clusters: Vec<Cluster>) -> Vec<Clus
     decisions
 }
 
-fn cluster(state: &State<'_>, c: &ClusterState) -> Cluster {
-    let snapshot = state.problem.snapshot;
-    let class_name = |class: usize| snapshot.node_classes[class].name.clone();
-    let mut groups: Vec<NodeGroup> = c
-        .nodes
-        .iter()
-        .filter(|node| node.live)
-        .map(|node| NodeGroup {
-            class: class_name(node.offer.class),
-            count: 1,
-            services: node
-                .tenants
-                .iter()
-                .map(|(s, n)| (state.problem.service(*s).id.clone(), *n))
-                .collect(),
-        })
-        .collect();
-    if let Some(pad) = c.pad.as_ref().filter(|_| c.padding() > 0) {
-        groups.push(NodeGroup {
-            class: class_name(pad.class),
-            count: c.padding(),
-            services: BTreeMap::new(),
-        });
-    }
-    Cluster {
+fn cluster(c: &ClusterState) -> LaidCluster {
+    let nodes = c.nodes.iter().filter(|node| node.live);
+    let nodes = nodes.map(|node| LaidNodes {
+        class: node.offer.class,
+        count: 1,
+        tenants: node.tenants.clone(),
+    });
+    let pad = (c.pad.as_ref().filter(|_| c.padding() > 0)).map(|pad| LaidNodes {
+        class: pad.class,
+        count: c.padding(),
+        tenants: Vec::new(),
+    });
+    LaidCluster {
         name: c.name.clone(),
-        pool: snapshot.pools[c.pool].name.clone(),
+        pool: c.pool,
         origin: c.origin.clone(),
-        control_plane: c
-            .control
-            .as_ref()
-            .map(|(offer, n)| (class_name(offer.class), *n)),
-        workers: merged(groups),
+        control: c.control.as_ref().map(|(offer, n)| (offer.class, *n)),
+        workers: layout::merged(nodes.chain(pad)),
     }
 }
 

@@ -1,13 +1,13 @@
 //! What is there already: clusters with what is on them, as a state.
 
 use super::constraint::{cluster_rules, compliance, selector};
-use super::model::{Cluster, Origin};
+use super::layout::LaidCluster;
+use super::model::Origin;
 use super::problem::{Offer, Problem};
 use super::state::{ClusterState, State};
 
-/// The state before the search. What cannot be carried over (a pool or class that is gone, a
-/// service that is gone) is left out.
-pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[Cluster]) -> State<'p> {
+/// The state before the search. What cannot be carried over is left out.
+pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[LaidCluster]) -> State<'p> {
     let mut state = State::new(problem);
     for cluster in clusters {
         load_cluster(&mut state, cluster);
@@ -22,11 +22,9 @@ pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[Cluster]) -> State<
     state
 }
 
-fn load_cluster(state: &mut State<'_>, cluster: &Cluster) {
+fn load_cluster(state: &mut State<'_>, cluster: &LaidCluster) {
     let problem = state.problem;
-    let Some(pool) = problem.pool(&cluster.pool) else {
-        return;
-    };
+    let pool = cluster.pool;
     let policy = match &cluster.origin {
         Origin::Scheduler { policy } => policy.as_ref().and_then(|name| {
             problem
@@ -51,22 +49,16 @@ fn load_cluster(state: &mut State<'_>, cluster: &Cluster) {
     }
     let c = state.found(made);
     for group in &cluster.workers {
-        let Some(offer) = offer(problem, pool, &group.class, declared) else {
+        let Some(offer) = offer(problem, pool, group.class, declared) else {
             continue;
         };
-        if group.services.is_empty() && !declared {
+        if group.tenants.is_empty() && !declared {
             continue;
         }
         for _ in 0..group.count {
             let n = state.open(c, &offer);
-            for (service, &count) in &group.services {
-                let found = problem
-                    .snapshot
-                    .services
-                    .binary_search_by(|s| s.id.cmp(service));
-                if let Ok(s) = found {
-                    hold(state, c, n, s, count);
-                }
+            for &(s, count) in &group.tenants {
+                hold(state, c, n, s, count);
             }
             if !declared && state.clusters[c].nodes[n].tenants.is_empty() {
                 state.close(c, n);
@@ -77,8 +69,7 @@ fn load_cluster(state: &mut State<'_>, cluster: &Cluster) {
 
 /// A class as the pool sells it. Machines that people declared are used even where the pool does
 /// not sell their class; their price is not known then, and counts as nothing.
-fn offer(problem: &Problem<'_>, pool: usize, class: &str, declared: bool) -> Option<Offer> {
-    let class = problem.class(class)?;
+fn offer(problem: &Problem<'_>, pool: usize, class: usize, declared: bool) -> Option<Offer> {
     let sold = problem.pools[pool].offer_of(class).cloned();
     sold.or_else(|| {
         let node = &problem.snapshot.node_classes[class];
@@ -101,14 +92,13 @@ fn hold(state: &mut State<'_>, c: usize, n: usize, s: usize, count: u32) {
 
 fn control_plane(
     problem: &Problem<'_>,
-    cluster: &Cluster,
+    cluster: &LaidCluster,
     pool: usize,
     policy: Option<usize>,
 ) -> Option<(Offer, u32)> {
-    let existing = cluster.control_plane.as_ref().and_then(|(class, n)| {
-        let class = problem.class(class)?;
+    let existing = cluster.control.and_then(|(class, n)| {
         let offer = problem.pools[pool].offer_of(class)?;
-        Some((offer.clone(), *n))
+        Some((offer.clone(), n))
     });
     let rule = &problem.cluster_policy(policy).control_plane;
     if matches!(cluster.origin, Origin::Declared { .. }) {

@@ -4,6 +4,7 @@
 use super::capacity::{self, CapacityType};
 use super::constraint::{compliance, fit, selector};
 use super::hopeless;
+use super::layout::{self, LaidCluster};
 use super::model::{
     ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot,
     SortBy, Spread, Topology,
@@ -242,6 +243,16 @@ impl<'a> Problem<'a> {
 
     pub fn service(&self, s: usize) -> &'a Service {
         &self.snapshot.services[s]
+    }
+
+    /// The clusters of the snapshot, by index.
+    pub fn laid(&self) -> Vec<LaidCluster> {
+        layout::read(self, &self.snapshot.clusters)
+    }
+
+    pub fn service_named(&self, id: &ServiceId) -> Option<usize> {
+        let services = &self.snapshot.services;
+        services.binary_search_by(|s| s.id.cmp(id)).ok()
     }
 
     pub fn class(&self, name: &str) -> Option<usize> {

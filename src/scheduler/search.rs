@@ -22,33 +22,39 @@ const BULK_ONE_IN: usize = 20;
 /// Rounds in which services that later placements disturbed are placed anew.
 const MEND_ROUNDS: usize = 3;
 
-/// The ways to search a fleet of this size for so many services without a place.
-pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> Vec<Search> {
+/// The ways to search a fleet of this size for so many services without a place: one, and more where that is
+/// not too long.
+pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> (Search, Vec<Search>) {
     let small = compares_really(problem);
     let bulk = match small {
         true => missing >= 2,
         false => missing >= BULK && missing * BULK_ONE_IN >= problem.demands.len(),
     };
-    let mut ways = Vec::new();
-    for pricing in [Pricing::Marginal, Pricing::Share] {
-        for opening in [Opening::Cheapest, Opening::Efficient] {
-            if small || (pricing == Pricing::Share && !bulk) {
-                ways.push(Search {
-                    pricing,
-                    opening,
-                    bulk: false,
-                });
-            }
+    let way = |pricing, opening| Search {
+        pricing,
+        opening,
+        bulk: false,
+    };
+    let at_once = Search {
+        bulk: true,
+        ..way(Pricing::Share, Opening::Efficient)
+    };
+    let one_by_one = |pricing| [Opening::Cheapest, Opening::Efficient].map(|o| way(pricing, o));
+    let [first, second] = one_by_one(if small {
+        Pricing::Marginal
+    } else {
+        Pricing::Share
+    });
+    match (small, bulk) {
+        (false, true) => (at_once, Vec::new()),
+        (false, false) => (first, vec![second]),
+        (true, _) => {
+            let mut others = vec![second];
+            others.extend(one_by_one(Pricing::Share));
+            others.extend(bulk.then_some(at_once));
+            (first, others)
         }
     }
-    if bulk {
-        ways.push(Search {
-            pricing: Pricing::Share,
-            opening: Opening::Efficient,
-            bulk: true,
-        });
-    }
-    ways
 }
 
 /// Whether the fleet is small enough to compare pools by what they really add to the bill.

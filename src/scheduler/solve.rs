@@ -6,7 +6,8 @@ use super::bound::{self, certificate::Certificate};
 use super::bulk::{self, Guide};
 use super::component;
 use super::exact;
-use super::model::{Cluster, Origin, Snapshot};
+use super::layout::{self, LaidCluster};
+use super::model::{Origin, Snapshot};
 use super::moving;
 use super::output;
 use super::prior;
@@ -43,11 +44,12 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     snapshot.normalise();
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
-    let (clusters, unplaced, guide) = round(&problem, &groups);
-    let first = without_halves(&problem, Fleet { clusters, unplaced });
-    let first = to_the_optimum(&problem, gained(&problem, first));
-    let (fleet, moves) = calmed(&problem, &groups, settled(&problem, &groups, first));
-    let mut solution = finish(&problem, fleet.clusters, &fleet.unplaced);
+    let asked = prior::load(&problem, &problem.laid());
+    let (first, guide) = round(&asked, &groups);
+    let first = gained(&asked, without_halves(&asked, &asked, first));
+    let first = to_the_optimum(&problem, first).fleet;
+    let (fleet, moves) = calmed(&asked, &groups, settled(&asked, &groups, first));
+    let mut solution = finish(&asked, &fleet);
     solution.moves = moves;
     if certify {
         solution.certificate = certificate(&problem, &fleet.unplaced, guide);
@@ -58,25 +60,59 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
 /// Clusters, and the services without a place.
 #[derive(Clone)]
 struct Fleet {
-    clusters: Vec<Cluster>,
+    clusters: Vec<LaidCluster>,
     unplaced: BTreeSet<usize>,
 }
 
-/// Searches again from the outcome while that finds something to do.
-fn settled(problem: &Problem<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fleet {
-    for _ in 1..ROUNDS {
-        // With every service in place that can have one, and no pool over its limits, there is
-        // nothing left to do.
-        let settled = fleet.unplaced.iter().all(|&s| problem.hopeless[s]);
-        if settled && !overfull(problem, &fleet.clusters) {
-            break;
+impl Fleet {
+    fn of(state: &State<'_>, unplaced: BTreeSet<usize>) -> Self {
+        Fleet {
+            clusters: output::live(state),
+            unplaced,
         }
-        let next = with(problem.snapshot, &fleet.clusters);
-        let next = Problem::new(&next);
-        let (clusters, unplaced, _) = round(&next, groups);
-        // What is taken off makes room that the next round may use, as solving the outcome would.
-        let again = without_halves(problem, Fleet { clusters, unplaced });
-        let again = gained(&next, again);
+    }
+}
+
+/// What one way of searching came to.
+struct Outcome {
+    rating: Rating,
+    fleet: Fleet,
+}
+
+/// Looks at a fleet as what is there already. What preferences charge may depend on what is where, and is found
+/// again then.
+fn standing<R>(
+    problem: &Problem<'_>,
+    clusters: &[LaidCluster],
+    look: impl FnOnce(State<'_>) -> R,
+) -> R {
+    if !problem.depends_on_clusters() {
+        return look(prior::load(problem, clusters));
+    }
+    let snapshot = Snapshot {
+        clusters: layout::written(problem, clusters),
+        ..problem.snapshot.clone()
+    };
+    let problem = Problem::new(&snapshot);
+    look(prior::load(&problem, clusters))
+}
+
+/// Searches again from the outcome while that finds something to do.
+fn settled(asked: &State<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fleet {
+    let problem = asked.problem;
+    for _ in 1..ROUNDS {
+        let hopeless = fleet.unplaced.iter().all(|&s| problem.hopeless[s]);
+        let again = standing(problem, &fleet.clusters, |base| {
+            // With every service in place that can have one, and no pool over its limits, there is
+            // nothing left to do.
+            if hopeless && !overfull(&base) {
+                return None;
+            }
+            let (outcome, _) = round(&base, groups);
+            // What is taken off makes room that the next round may use, as solving the outcome would.
+            Some(gained(&base, without_halves(asked, &base, outcome)).fleet)
+        });
+        let Some(again) = again else { break };
         let settled = again.clusters == fleet.clusters;
         fleet = again;
         if settled {
@@ -86,73 +122,59 @@ fn settled(problem: &Problem<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fl
     fleet
 }
 
-/// The same input with these clusters there.
-fn with(snapshot: &Snapshot, clusters: &[Cluster]) -> Snapshot {
-    Snapshot {
-        clusters: clusters.to_vec(),
-        ..snapshot.clone()
-    }
-}
-
 /// Moves what pays until nothing more does. Where there is no end to it, nothing is moved: what is decided must
 /// be what would be decided again.
-fn calmed(problem: &Problem<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fleet, Moves) {
-    let before = &problem.snapshot.clusters;
+fn calmed(asked: &State<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fleet, Moves) {
+    let problem = asked.problem;
     let mut fleet = settled_fleet.clone();
     let mut made = Vec::new();
     for _ in 0..PASSES {
-        let passed = match problem.depends_on_clusters() {
-            true => {
-                let next = with(problem.snapshot, &fleet.clusters);
-                moving::pass(
-                    &Problem::new(&next),
-                    &fleet.clusters,
-                    groups,
-                    &fleet.unplaced,
-                )
-            }
-            false => moving::pass(problem, &fleet.clusters, groups, &fleet.unplaced),
-        };
-        if passed.made.is_empty() {
-            return (fleet, moving::told(before, made, passed.left));
-        }
+        let passed = standing(problem, &fleet.clusters, |state| {
+            moving::pass(state, groups, &fleet.unplaced)
+        });
         made.extend(passed.made);
-        fleet.clusters = passed.clusters;
-        fleet = settled(problem, groups, fleet);
+        let Some(clusters) = passed.clusters else {
+            let before = &problem.snapshot.clusters;
+            return (fleet, moving::told(before, made, passed.left));
+        };
+        fleet.clusters = clusters;
+        fleet = settled(asked, groups, fleet);
     }
     (settled_fleet, Moves::default())
 }
 
 /// A better plan in the place of this one, where the fleet is so small that one can be sought among all.
-fn to_the_optimum(problem: &Problem<'_>, fleet: Fleet) -> Fleet {
-    let rating = rate(&prior::load(problem, &fleet.clusters), &fleet.unplaced);
-    let better = exact::better(problem, &fleet.clusters, &fleet.unplaced, rating.objective);
-    let Some(clusters) = better else { return fleet };
+fn to_the_optimum(problem: &Problem<'_>, found: Outcome) -> Outcome {
+    let Fleet { clusters, unplaced } = &found.fleet;
+    let better = exact::better(problem, clusters, unplaced, found.rating.objective);
+    let Some(clusters) = better else { return found };
     let after = prior::load(problem, &clusters);
     let unplaced = without_place(&after);
-    match rate(&after, &unplaced) < rating {
-        true => Fleet { clusters, unplaced },
-        false => fleet,
+    let better = Outcome {
+        rating: rate(&after, &unplaced),
+        fleet: Fleet { clusters, unplaced },
+    };
+    match better.rating < found.rating {
+        true => better,
+        false => found,
     }
 }
 
 /// What was found, or what was there before: that stays unless something is gained, if nothing is wrong with
 /// it but that some services have no place at all.
-fn gained(problem: &Problem<'_>, found: Fleet) -> Fleet {
-    let clusters = &problem.snapshot.clusters;
-    if found.unplaced.is_empty() || clusters.is_empty() || overfull(problem, clusters) {
+fn gained(before: &State<'_>, found: Outcome) -> Outcome {
+    if found.fleet.unplaced.is_empty() || before.clusters.is_empty() || overfull(before) {
         return found;
     }
-    let before = prior::load(problem, clusters);
-    let unplaced = without_place(&before);
+    let unplaced = without_place(before);
     let halves = unplaced.iter().any(|&s| !before.places(s).is_empty());
-    let after = prior::load(problem, &found.clusters);
-    if halves || rate(&after, &found.unplaced) < rate(&before, &unplaced) {
+    let rating = rate(before, &unplaced);
+    if halves || found.rating < rating {
         return found;
     }
-    Fleet {
-        clusters: output::live(&before),
-        unplaced,
+    Outcome {
+        rating,
+        fleet: Fleet::of(before, unplaced),
     }
 }
 
@@ -177,79 +199,64 @@ fn certificate(
     bound::certify(problem, &placed, known.map(|g| (&g.rows, &g.prices)))
 }
 
-/// Takes off what services without a place have more than before all rounds, and with it whoever
-/// depended on that.
-fn without_halves(problem: &Problem<'_>, fleet: Fleet) -> Fleet {
-    if fleet.unplaced.is_empty() {
-        return fleet;
+/// Takes off what services without a place have more than they were asked with, and with it whoever depended on
+/// that.
+fn without_halves(asked: &State<'_>, base: &State<'_>, found: Outcome) -> Outcome {
+    let Fleet { clusters, unplaced } = &found.fleet;
+    let nodes = clusters.iter().flat_map(|c| &c.workers);
+    let mut tenants = nodes.flat_map(|group| &group.tenants);
+    if unplaced.is_empty() || !tenants.any(|(s, _)| unplaced.contains(s)) {
+        return found;
     }
-    let mut unplaced = fleet.unplaced;
-    let before = prior::load(problem, &problem.snapshot.clusters);
-    let mut after = prior::load(problem, &fleet.clusters);
+    let mut unplaced = unplaced.clone();
+    let mut after = prior::load(base.problem, clusters);
     let mut judged = 0;
     while judged < unplaced.len() {
         judged = unplaced.len();
         for &s in unplaced.iter() {
             let places: Vec<_> = after.places(s).keys().map(|place| place.cluster).collect();
             for c in places {
-                let was = before.cluster_named(&after.clusters[c].name);
-                let had = was.map_or(0, |c| before.replicas_in(s, c));
+                let was = asked.cluster_named(&after.clusters[c].name);
+                let had = was.map_or(0, |c| asked.replicas_in(s, c));
                 while after.replicas_in(s, c) > had {
                     after.take_one(s, c);
                 }
             }
         }
-        unplaced.extend((0..problem.demands.len()).filter(|&s| !is_placed(&after, s)));
+        unplaced.extend((0..after.problem.demands.len()).filter(|&s| !is_placed(&after, s)));
     }
-    Fleet {
-        clusters: output::live(&after),
-        unplaced,
+    Outcome {
+        rating: rate(&after, &unplaced),
+        fleet: Fleet::of(&after, unplaced),
     }
 }
 
-/// What one way of searching came to.
-struct Outcome {
-    rating: Rating,
-    clusters: Vec<Cluster>,
-    unplaced: BTreeSet<usize>,
-}
-
-/// One decision from what the problem's snapshot holds: the best of several ways.
-fn round(
-    problem: &Problem<'_>,
-    groups: &[Vec<usize>],
-) -> (Vec<Cluster>, BTreeSet<usize>, Option<Guide>) {
-    let base = prior::load(problem, &problem.snapshot.clusters);
+/// One decision from what is there: the best of several ways.
+fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
+    let problem = base.problem;
     let missing: Vec<usize> = (0..problem.demands.len())
         .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
         .filter(|&s| base.places(s).is_empty())
         .collect();
-    let searches = searches(problem, missing.len());
-    let bulk = searches.iter().any(|search| search.bulk);
-    let guide = bulk.then(|| Guide::new(&base, &missing));
-    let mut best: Option<(Outcome, Search)> = None;
-    for search in searches {
-        let (outcome, idle) = attempt(&base, groups, search, guide.as_ref());
-        let better = best
-            .as_ref()
-            .is_none_or(|(least, _)| outcome.rating < least.rating);
-        if better {
-            best = Some((outcome, search));
-        }
-        // Where nothing had to be done, another way gives the same.
-        if idle {
-            break;
+    let (first, others) = searches(problem, missing.len());
+    let bulk = first.bulk || others.iter().any(|search| search.bulk);
+    let guide = bulk.then(|| Guide::new(base, &missing));
+    let (mut best, idle) = attempt(base, groups, first, guide.as_ref());
+    let mut chosen = first;
+    // Where nothing had to be done, another way gives the same.
+    for search in others.into_iter().take_while(|_| !idle) {
+        let (outcome, _) = attempt(base, groups, search, guide.as_ref());
+        if outcome.rating < best.rating {
+            (best, chosen) = (outcome, search);
         }
     }
-    let Some((mut best, search)) = best else {
-        return Default::default();
-    };
     if compares_really(problem) {
         let trials = THINNING_PAIRS / pairs(problem).max(1);
         let trials = trials.min(THINNING_TRIALS);
-        thin_out(base, groups, (search, guide.as_ref()), trials, &mut best);
+        let way = (chosen, guide.as_ref());
+        thin_out(base.clone(), groups, way, trials, &mut best);
     }
-    (best.clusters, best.unplaced, guide)
+    (best, guide)
 }
 
 /// Searches one way from `base`; also says whether there was nothing to do.
@@ -273,8 +280,7 @@ fn attempt(
     }
     let outcome = Outcome {
         rating: rate(&state, &unplaced),
-        clusters: output::live(&state),
-        unplaced,
+        fleet: Fleet::of(&state, unplaced),
     };
     (outcome, state.steps == 0)
 }
@@ -291,7 +297,7 @@ fn thin_out(
 ) {
     let mut tried: BTreeSet<(usize, Option<usize>)> = BTreeSet::new();
     for _ in 0..trials {
-        let planned = planned(base.problem, &best.clusters);
+        let planned = planned(&base, &best.fleet.clusters);
         let Some(&without) = planned.iter().find(|p| !tried.contains(*p)) else {
             return;
         };
@@ -309,46 +315,49 @@ fn thin_out(
 }
 
 /// Pool and policy of the clusters that are new, those with the fewest workers first.
-fn planned(problem: &Problem<'_>, clusters: &[Cluster]) -> Vec<(usize, Option<usize>)> {
+fn planned(base: &State<'_>, clusters: &[LaidCluster]) -> Vec<(usize, Option<usize>)> {
+    let policies = &base.problem.snapshot.policies;
+    let there: BTreeSet<&str> = base.clusters.iter().map(|c| c.name.as_str()).collect();
     let mut found: Vec<(u32, (usize, Option<usize>))> = clusters
         .iter()
-        .filter(|c| !problem.taken_names.contains(c.name.as_str()))
+        .filter(|c| !there.contains(c.name.as_str()))
         .filter_map(|c| {
             let Origin::Scheduler { policy } = &c.origin else {
                 return None;
             };
-            let policies = &problem.snapshot.policies;
             let policy = policy
                 .as_ref()
                 .and_then(|name| policies.iter().position(|p| p.name == *name));
             let workers = c.workers.iter().map(|g| g.count).sum();
-            Some((workers, (problem.pool(&c.pool)?, policy)))
+            Some((workers, (c.pool, policy)))
         })
         .collect();
     found.sort_unstable();
     found.into_iter().map(|(_, place)| place).collect()
 }
 
-fn overfull(problem: &Problem<'_>, clusters: &[Cluster]) -> bool {
-    let state = prior::load(problem, clusters);
-    (0..problem.pools.len()).any(|p| !state.broken_limits(p, &Default::default()).is_empty())
+fn overfull(state: &State<'_>) -> bool {
+    let pools = 0..state.problem.pools.len();
+    let mut broken = pools.map(|p| state.broken_limits(p, &Default::default()));
+    broken.any(|limits| !limits.is_empty())
 }
 
-/// Holds the outcome against the snapshot that was asked about.
-fn finish(problem: &Problem<'_>, clusters: Vec<Cluster>, unplaced: &BTreeSet<usize>) -> Solution {
-    let before = prior::load(problem, &problem.snapshot.clusters);
-    let mut after = prior::load(problem, &clusters);
-    let rating = rate(&after, unplaced);
+/// Holds the outcome against what was asked about.
+fn finish(asked: &State<'_>, fleet: &Fleet) -> Solution {
+    let problem = asked.problem;
+    let mut after = prior::load(problem, &fleet.clusters);
+    let rating = rate(&after, &fleet.unplaced);
     let outcomes = (0..problem.demands.len())
         .map(|s| {
             let verdict = match () {
-                () if unplaced.contains(&s) => Verdict::Unschedulable,
-                () if same_places(&before, &after, s) => Verdict::Unchanged,
+                () if fleet.unplaced.contains(&s) => Verdict::Unschedulable,
+                () if same_places(asked, &after, s) => Verdict::Unchanged,
                 () => Verdict::Placed,
             };
             output::outcome(&mut after, s, verdict)
         })
         .collect();
+    let clusters = layout::written(problem, &fleet.clusters);
     Solution {
         hourly: after.hourly(),
         objective: rating.objective,

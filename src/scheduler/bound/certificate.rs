@@ -95,7 +95,7 @@ pub(crate) fn prove(
     }
     let lists = Lists::new(problem);
     let charged = charges(problem, rows, &prices, services, &lists);
-    let used = prior::load(problem, &problem.snapshot.clusters).usage;
+    let used = prior::load(problem, &problem.laid()).usage;
     let credited: i128 = (prices.iter().enumerate())
         .map(|(p, price)| credit(problem, p, price, &used[p]))
         .sum();

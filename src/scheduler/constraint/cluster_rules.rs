@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(live.len(), 1);
         assert_ne!(live, ["a-1"]);
         let problem = Problem::new(&snapshot);
-        let state = prior::load(&problem, &snapshot.clusters);
+        let state = prior::load(&problem, &problem.laid());
         let c = state.cluster_named("a-1").unwrap();
         assert!(!accepts(&state, c, 0));
         let cluster = "a-1".into();
@@ -86,7 +86,7 @@ mod tests {
             replicas: None,
         }];
         let problem = Problem::new(&snapshot);
-        assert_eq!(check(&prior::load(&problem, &snapshot.clusters), 0), []);
+        assert_eq!(check(&prior::load(&problem, &problem.laid()), 0), []);
         let solution = solve(&snapshot);
         assert!(solution.live().all(|d| d.cluster.name == "a-1"));
     }

@@ -11,7 +11,7 @@ mod pool;
 mod spot;
 mod tree;
 
-use super::model::Cluster;
+use super::layout::LaidCluster;
 use super::output;
 use super::problem::Problem;
 use super::state::{ClusterState, State};
@@ -49,10 +49,10 @@ impl Steps {
 /// A better plan than one that costs this much and leaves these without a place, if one is found.
 pub(crate) fn better(
     problem: &Problem<'_>,
-    clusters: &[Cluster],
+    clusters: &[LaidCluster],
     unplaced: &BTreeSet<usize>,
     objective: Micros,
-) -> Option<Vec<Cluster>> {
+) -> Option<Vec<LaidCluster>> {
     if !is_small(problem) {
         return None;
     }
@@ -86,7 +86,7 @@ fn build(
     problem: &Problem<'_>,
     pools: &mut [PoolSearch],
     found: &[Option<Rc<Spot>>],
-) -> Option<Vec<Cluster>> {
+) -> Option<Vec<LaidCluster>> {
     let mut state = State::new(problem);
     for (p, pool) in pools.iter_mut().enumerate() {
         let mut load = Load::default();

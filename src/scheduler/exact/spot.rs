@@ -2,7 +2,8 @@
 
 use super::SPOTS;
 use super::pool::PoolSearch;
-use crate::scheduler::model::{Cluster, Topology};
+use crate::scheduler::layout::LaidCluster;
+use crate::scheduler::model::Topology;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::units::Micros;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,20 +116,14 @@ fn meets(problem: &Problem<'_>, s: usize, replicas: &[u32]) -> bool {
 /// The spots that a plan uses; none for a service that has no place there.
 pub(crate) fn taken(
     problem: &Problem<'_>,
-    clusters: &[Cluster],
+    clusters: &[LaidCluster],
     spots: &[Vec<Rc<Spot>>],
 ) -> Vec<Option<Rc<Spot>>> {
     let mut replicas = vec![vec![0; problem.pools.len()]; spots.len()];
     for cluster in clusters {
-        let Some(p) = problem.pool(&cluster.pool) else {
-            continue;
-        };
         for group in &cluster.workers {
-            for (id, n) in &group.services {
-                let services = &problem.snapshot.services;
-                if let Ok(s) = services.binary_search_by(|s| s.id.cmp(id)) {
-                    replicas[s][p] += n * group.count;
-                }
+            for &(s, n) in &group.tenants {
+                replicas[s][cluster.pool] += n * group.count;
             }
         }
     }

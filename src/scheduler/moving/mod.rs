@@ -11,19 +11,18 @@ mod pass;
 mod report;
 pub(crate) mod terms;
 
-use super::model::Cluster;
+use super::layout::LaidCluster;
 use super::output;
-use super::prior;
-use super::problem::Problem;
 use super::solution::Move;
+use super::state::State;
 use std::collections::BTreeSet;
 
 pub(crate) use report::told;
 
 /// What came of one pass.
 pub(crate) struct Passed {
-    /// The fleet afterwards.
-    pub clusters: Vec<Cluster>,
+    /// The fleet afterwards, if anything was moved.
+    pub clusters: Option<Vec<LaidCluster>>,
     /// What was moved.
     pub made: Vec<Move>,
     /// What would have saved something, but does not pay.
@@ -32,15 +31,13 @@ pub(crate) struct Passed {
 
 /// Moves what pays of a fleet. Services that have no place are left as they are.
 pub(crate) fn pass(
-    problem: &Problem<'_>,
-    clusters: &[Cluster],
+    mut state: State<'_>,
     groups: &[Vec<usize>],
     unplaced: &BTreeSet<usize>,
 ) -> Passed {
-    let mut state = prior::load(problem, clusters);
     let (made, left) = pass::run(&mut state, groups, unplaced);
     Passed {
-        clusters: output::live(&state),
+        clusters: (!made.is_empty()).then(|| output::live(&state)),
         made,
         left,
     }
