@@ -2,7 +2,7 @@
 
 use super::Guide;
 use super::allot::Share;
-use crate::scheduler::packing::{self, Class, Effort, Filled, Item, Limits};
+use crate::scheduler::packing::{self, Class, Filled, Item, Limits};
 use crate::scheduler::problem::Offer;
 use crate::scheduler::state::{ClusterState, State, Usage};
 use crate::scheduler::units::Resources;
@@ -20,7 +20,7 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, shares: &[Share]) -> Vec
     }
     let mut left = Vec::new();
     for ((pool, policy), shares) in lots {
-        left.extend(lot(state, guide, (pool, policy), &shares, Effort::FULL));
+        left.extend(lot(state, guide, (pool, policy), &shares));
     }
     left
 }
@@ -31,7 +31,6 @@ pub(crate) fn lot(
     guide: &Guide,
     (pool, policy): (usize, Option<usize>),
     shares: &[Share],
-    effort: Effort,
 ) -> Vec<Share> {
     let problem = state.problem;
     let (items, mut sources) = items(state, shares);
@@ -42,7 +41,7 @@ pub(crate) fn lot(
         return shares.to_vec();
     };
     let limits = free(state, guide, pool, policy, control.as_ref());
-    let nodes = packing::pack(&classes, &items, &limits, effort);
+    let nodes = packing::pack(&classes, &items, &limits);
     let mut left: BTreeMap<usize, u32> = BTreeMap::new();
     let mut current = growing(state, pool, policy);
     for node in &nodes {
@@ -71,6 +70,43 @@ pub(crate) fn lot(
         replicas,
     })
     .collect()
+}
+
+/// What a pool's limits leave for services of these rules; nothing where they can have no cluster.
+pub(crate) fn space(
+    state: &State<'_>,
+    guide: &Guide,
+    pool: usize,
+    policy: Option<usize>,
+) -> Option<Limits> {
+    let rules = state.problem.cluster_policy(policy);
+    let control = (state.problem)
+        .control_plane(pool, &rules.control_plane)
+        .ok()?;
+    Some(free(state, guide, pool, policy, control.as_ref()))
+}
+
+/// Buys one node with its tenants; says no where a limit is in the way.
+pub(crate) fn one(
+    state: &mut State<'_>,
+    (pool, policy): (usize, Option<usize>),
+    class: usize,
+    tenants: &[(usize, u32)],
+) -> bool {
+    let rules = state.problem.cluster_policy(policy);
+    let Ok(control) = (state.problem).control_plane(pool, &rules.control_plane) else {
+        return false;
+    };
+    let mut current = growing(state, pool, policy);
+    add(
+        state,
+        &mut current,
+        pool,
+        policy,
+        control.as_ref(),
+        class,
+        tenants,
+    )
 }
 
 /// Replicas of one shape are one item, unless they must be on different nodes.

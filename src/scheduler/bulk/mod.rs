@@ -6,6 +6,7 @@ mod demand;
 mod displace;
 mod extra;
 mod fill;
+mod pattern;
 pub(crate) mod rework;
 mod topup;
 

@@ -5,16 +5,17 @@
 use super::Guide;
 use super::allot::Share;
 use super::demand;
+use super::pattern::{self, Wanting};
 use super::topup::others;
 use super::{fill, weight};
 use crate::scheduler::constraint::cluster_rules::accepts;
 use crate::scheduler::pack;
-use crate::scheduler::packing::{Class, Effort};
+use crate::scheduler::packing::Class;
 use crate::scheduler::problem::{Offer, Problem};
 use crate::scheduler::state::State;
 use crate::scheduler::units::Micros;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewest nodes given up at a time, and how many sizes of such sets there are.
 const FEWEST: usize = 3;
@@ -23,8 +24,8 @@ const SIZES: usize = 7;
 const PASSES: usize = 2;
 /// Trials for a region in each pass after the last one that helped.
 const TRIALS: usize = 8;
-/// Pools in which nodes are bought to compare what that costs.
-const POOLS: usize = 3;
+/// Pools of which the nodes are compared before one is bought.
+const POOLS: usize = 12;
 /// Nodes that may be looked at for room, all trials together.
 const LOOKS: usize = 60_000_000;
 /// What the nodes of a trial must cost more than their content is worth, as a share of the cheapest node:
@@ -36,6 +37,14 @@ type Wasteful = (Reverse<Micros>, usize, usize);
 
 /// Replicas without a place, with the pools where they may be.
 type Homeless = (Share, Vec<usize>);
+
+/// A node to buy: what it costs for a unit of worth, and which of the homeless go on it.
+struct Bargain {
+    ratio: f64,
+    pool: usize,
+    class: usize,
+    content: Vec<(usize, u32)>,
+}
 
 /// Does over what pays, and leaves alone whoever depends on a cluster.
 pub(crate) fn all(state: &mut State<'_>, groups: &[Vec<usize>], guide: &Guide) {
@@ -220,7 +229,7 @@ impl Rework<'_, '_> {
         homeless
     }
 
-    /// Buys nodes for replicas without a place, each time in the pool where that costs the least; no
+    /// Buys nodes for replicas without a place, each time the one that costs the least for what goes on it; no
     /// where it would come to more than `most`, or a limit is in the way.
     fn bought(&mut self, mut homeless: Vec<Homeless>, most: Micros) -> bool {
         while let Some((first, _)) = homeless.first() {
@@ -228,24 +237,82 @@ impl Rework<'_, '_> {
                 return false;
             }
             let policy = self.state.problem.demands[first.service].governing;
-            let mut best: Option<(f64, usize)> = None;
-            for p in self.promising(&homeless, policy) {
-                let (mark, before) = (self.state.mark(), self.state.hourly());
-                let shares = self.shares(&homeless, p, policy);
-                let left = fill::lot(self.state, self.guide, (p, policy), &shares, Effort::QUICK);
-                let done = self.amount(&shares) - self.amount(&left);
-                let cost = (self.state.hourly() - before) as f64 / done;
-                self.state.undo(mark);
-                if done > 0.0 && best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, p));
-                }
+            let Some(node) = self.best_node(&homeless, policy) else {
+                return false;
+            };
+            let tenants: Vec<(usize, u32)> = (node.content.iter())
+                .map(|&(at, n)| (homeless[at].0.service, n))
+                .collect();
+            if !fill::one(self.state, (node.pool, policy), node.class, &tenants) {
+                return false;
             }
-            let Some((_, p)) = best else { return false };
-            let shares = self.shares(&homeless, p, policy);
-            let left = fill::lot(self.state, self.guide, (p, policy), &shares, Effort::QUICK);
-            self.settle(&mut homeless, (p, policy), left);
+            for (at, n) in node.content {
+                homeless[at].0.replicas -= n;
+            }
+            homeless.retain(|(share, _)| share.replicas > 0);
         }
         true
+    }
+
+    /// The node that costs the least, by the prices, for what goes on it.
+    fn best_node(&self, homeless: &[Homeless], policy: Option<usize>) -> Option<Bargain> {
+        let mut best: Option<Bargain> = None;
+        for p in self.promising(homeless, policy) {
+            let row = self.guide.rows.of[p];
+            let Some(free) = fill::space(self.state, self.guide, p, policy) else {
+                continue;
+            };
+            let here = self.welcome(homeless, p, policy);
+            let wanting: Vec<Wanting> =
+                (here.iter()).map(|&i| self.wanting(&homeless[i])).collect();
+            let classes = self.guide.supplies[row].classes.iter().enumerate();
+            for (k, class) in classes.filter(|(_, class)| free.holds(&class.takes)) {
+                let pattern = pattern::best(class, &wanting);
+                let ratio = self.guide.prices.reduced(row, class) / pattern.worth;
+                let better = best.as_ref().is_none_or(|found| ratio < found.ratio);
+                if pattern.worth > 0.0 && better {
+                    let content = pattern.content.iter().map(|&(i, n)| (here[i], n));
+                    best = Some(Bargain {
+                        ratio,
+                        pool: p,
+                        class: k,
+                        content: content.collect(),
+                    });
+                }
+            }
+        }
+        best
+    }
+
+    /// The homeless that may be in a pool; of a service whose replicas must be on different nodes, the first.
+    fn welcome(&self, homeless: &[Homeless], p: usize, policy: Option<usize>) -> Vec<usize> {
+        let problem = self.state.problem;
+        let mut seen = BTreeSet::new();
+        let mut fits = |(share, near): &Homeless| {
+            near.contains(&p)
+                && problem.demands[share.service].governing == policy
+                && (!problem.service(share.service).one_per_node || seen.insert(share.service))
+        };
+        (0..homeless.len())
+            .filter(|&i| fits(&homeless[i]))
+            .collect()
+    }
+
+    /// A replica by its size, worth the least that any place for it costs.
+    fn wanting(&self, (share, near): &Homeless) -> Wanting {
+        let service = self.state.problem.service(share.service);
+        let (cpu, mem) = (service.size.milli_cores as f64, service.size.mib as f64);
+        let worth = near
+            .iter()
+            .map(|&p| self.guide.prices.rows[self.guide.rows.of[p]].of(cpu, mem))
+            .fold(f64::INFINITY, f64::min);
+        Wanting {
+            cpu,
+            mem,
+            count: share.replicas,
+            apart: service.one_per_node,
+            worth,
+        }
     }
 
     /// The pools in which nodes for the homeless look cheapest.
@@ -274,45 +341,6 @@ impl Rework<'_, '_> {
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         order.into_iter().take(POOLS).map(|(_, p)| p).collect()
     }
-
-    /// The homeless that may be in a pool.
-    fn shares(&self, homeless: &[Homeless], p: usize, policy: Option<usize>) -> Vec<Share> {
-        let problem = self.state.problem;
-        let fitting = homeless.iter().filter(|(share, near)| {
-            near.contains(&p) && problem.demands[share.service].governing == policy
-        });
-        fitting
-            .map(|(share, _)| Share { pool: p, ..*share })
-            .collect()
-    }
-
-    /// Takes those off the list that a pool took, of whom it left some.
-    fn settle(
-        &self,
-        homeless: &mut Vec<Homeless>,
-        (p, policy): (usize, Option<usize>),
-        left: Vec<Share>,
-    ) {
-        let problem = self.state.problem;
-        let mut rest: BTreeMap<usize, u32> = BTreeMap::new();
-        for share in left {
-            *rest.entry(share.service).or_default() += share.replicas;
-        }
-        for (share, near) in homeless.iter_mut() {
-            if near.contains(&p) && problem.demands[share.service].governing == policy {
-                let still = rest.entry(share.service).or_default();
-                share.replicas = share.replicas.min(*still);
-                *still -= share.replicas;
-            }
-        }
-        homeless.retain(|(share, _)| share.replicas > 0);
-    }
-
-    fn amount(&self, shares: &[Share]) -> f64 {
-        let size = |share: &Share| self.state.problem.service(share.service).size;
-        let of = |share: &Share| weight(size(share)) * u64::from(share.replicas);
-        shares.iter().map(of).sum::<u64>() as f64
-    }
 }
 
 fn bound(problem: &Problem<'_>, groups: &[Vec<usize>]) -> Vec<bool> {
@@ -336,4 +364,36 @@ fn is_of(class: &Class, offer: &Offer) -> bool {
 fn picked(nodes: &[Wasteful], first: usize, count: usize) -> Vec<Wasteful> {
     let list = nodes.iter().skip(first).step_by(1 + first % 3);
     list.take(count).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::component;
+    use crate::scheduler::fixtures::{fleet, placed};
+
+    /// What four nodes of which each has one replica of one core cost before and after, micro-dollars per hour.
+    fn done_over(one_per_node: bool) -> (Micros, Micros) {
+        let mut snapshot = fleet(&[("a", "east"), ("b", "west")], &[("web", 4)]);
+        snapshot.services[0].one_per_node = one_per_node;
+        let problem = Problem::new(&snapshot);
+        let mut state = placed(&problem, &[(0, "a-1"), (0, "a-1"), (0, "b-1"), (0, "b-1")]);
+        let before = state.hourly();
+        let guide = Guide::new(&State::new(&problem), &[0]);
+        all(&mut state, &component::groups(&problem), &guide);
+        assert_eq!(state.replicas(0), 4);
+        (before, state.hourly())
+    }
+
+    #[test]
+    fn what_fits_on_one_node_is_brought_together() {
+        let (before, after) = done_over(false);
+        assert!(after < before, "{after} of {before}");
+    }
+
+    #[test]
+    fn what_must_be_apart_stays_apart() {
+        let (before, after) = done_over(true);
+        assert_eq!(after, before);
+    }
 }

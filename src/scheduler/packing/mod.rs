@@ -41,7 +41,7 @@ impl Class {
 pub(crate) struct Limits(pub [f64; 4]);
 
 impl Limits {
-    fn holds(&self, other: &Limits) -> bool {
+    pub fn holds(&self, other: &Limits) -> bool {
         (0..4).all(|i| other.0[i] <= self.0[i])
     }
 
@@ -72,30 +72,12 @@ pub(crate) struct Filled {
     pub content: Vec<(u32, u32)>,
 }
 
-/// How much is tried.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Effort {
-    /// Parts in ten thousand by which the fleet is chosen larger than what must fit, one after the other.
-    slacks: &'static [f64],
-    /// Fleets kept at each step of the search for one.
-    width: usize,
-}
-
-impl Effort {
-    /// For what is packed once.
-    pub const FULL: Effort = Effort {
-        slacks: &[
-            5.0, 15.0, 30.0, 50.0, 80.0, 120.0, 200.0, 300.0, 500.0, 800.0,
-        ],
-        width: 200,
-    };
-    /// For what is packed to see what comes out.
-    pub const QUICK: Effort = Effort {
-        slacks: &[50.0, 200.0, 800.0],
-        width: 24,
-    };
-}
-
+/// Parts in ten thousand by which the fleet is chosen larger than what must fit, one after the other.
+const SLACKS: [f64; 10] = [
+    5.0, 15.0, 30.0, 50.0, 80.0, 120.0, 200.0, 300.0, 500.0, 800.0,
+];
+/// Fleets kept at each step of the search for one.
+const WIDTH: usize = 200;
 /// Replicas up to which a fleet is tried that has exactly as much as must fit.
 const FEW: u64 = 300;
 /// Shares of the demand, in percent, for which a fleet is sought where the limits allow none for all of it.
@@ -105,19 +87,14 @@ const LEFTOVER_ROUNDS: usize = 400;
 
 /// Packs items on nodes of the given classes, as cheaply as it can; what finds no room within the limits is
 /// left out.
-pub(crate) fn pack(
-    classes: &[Class],
-    items: &[Item],
-    limits: &Limits,
-    effort: Effort,
-) -> Vec<Filled> {
+pub(crate) fn pack(classes: &[Class], items: &[Item], limits: &Limits) -> Vec<Filled> {
     // What no class holds would have nodes bought for it in vain.
     let fits = |item: &Item| classes.iter().any(|class| class.holds(item));
     let all: Vec<(u32, u32)> = (items.iter().enumerate())
         .filter(|(_, item)| item.count > 0 && fits(item))
         .map(|(i, item)| (i as u32, item.count))
         .collect();
-    let plan = packed(classes, items, &undominated(classes), all, limits, effort);
+    let plan = packed(classes, items, &undominated(classes), all, limits);
     plan.map(|plan| plan.floor.into_nodes()).unwrap_or_default()
 }
 
@@ -130,7 +107,6 @@ struct Task<'a, 't> {
     need: (f64, f64),
     fluid: fluid::Fluid,
     limits: &'t Limits,
-    effort: Effort,
 }
 
 /// A way to pack.
@@ -152,7 +128,6 @@ fn packed<'a>(
     useful: &[usize],
     all: Vec<(u32, u32)>,
     limits: &Limits,
-    effort: Effort,
 ) -> Option<Plan<'a>> {
     let need = demand(items, &all);
     let fluid = fluid::within(classes, useful, need, limits)
@@ -165,7 +140,6 @@ fn packed<'a>(
         need,
         fluid,
         limits,
-        effort,
     };
     let mut best = task.climb(&[], None);
     // What the cheapest classes do not hold decides on part of the fleet first.
@@ -174,7 +148,7 @@ fn packed<'a>(
         let holding: Vec<usize> = (useful.iter().copied())
             .filter(|&k| bulky.iter().any(|&(i, _)| task.holds(k, i)))
             .collect();
-        if let Some(plan) = packed(classes, items, &holding, bulky, limits, effort) {
+        if let Some(plan) = packed(classes, items, &holding, bulky, limits) {
             best = task.climb(&plan.floor.class, best);
         }
     }
@@ -201,7 +175,7 @@ impl<'a> Task<'a, '_> {
     fn climb(&self, given: &[usize], mut best: Option<Plan<'a>>) -> Option<Plan<'a>> {
         // Few replicas often fill nodes to the last bit, many never do.
         let exact = (count(&self.all) <= FEW).then_some(0.0);
-        for slack in exact.into_iter().chain(self.effort.slacks.iter().copied()) {
+        for slack in exact.into_iter().chain(SLACKS) {
             let factor = 1.0 + slack / 10_000.0;
             if let Some(plan) = &best
                 && plan.left.is_empty()
@@ -215,7 +189,7 @@ impl<'a> Task<'a, '_> {
             };
             let (mut floor, mut left) = self.spread(&fleet);
             let whole = left.is_empty();
-            left = buy_for(&mut floor, self.useful, left, self.limits, self.effort);
+            left = buy_for(&mut floor, self.useful, left, self.limits);
             floor.downsize(self.limits);
             let plan = Plan {
                 cost: floor.price(),
@@ -241,7 +215,7 @@ impl<'a> Task<'a, '_> {
                 &self.fluid,
                 want,
                 self.limits,
-                self.effort.width,
+                WIDTH,
             );
         }
         let mut limits = *self.limits;
@@ -259,7 +233,7 @@ impl<'a> Task<'a, '_> {
                 &fluid,
                 rest,
                 &limits,
-                self.effort.width,
+                WIDTH,
             )?);
         }
         Some(fleet)
@@ -275,7 +249,7 @@ impl<'a> Task<'a, '_> {
             Some(fleet) => self.spread(&fleet),
             None => (Floor::new(self.classes, self.items), self.all.clone()),
         };
-        let left = buy_for(&mut floor, self.useful, left, self.limits, self.effort);
+        let left = buy_for(&mut floor, self.useful, left, self.limits);
         floor.downsize(self.limits);
         Plan {
             cost: floor.price(),
@@ -371,7 +345,6 @@ fn buy_for(
     useful: &[usize],
     mut left: Vec<(u32, u32)>,
     limits: &Limits,
-    effort: Effort,
 ) -> Vec<(u32, u32)> {
     for _ in 0..LEFTOVER_ROUNDS {
         if left.is_empty() {
@@ -393,7 +366,7 @@ fn buy_for(
         let fitting = if holding.is_empty() { useful } else { &holding };
         let need = demand(items, &left);
         let fleet = fluid::within(classes, fitting, need, &free)
-            .and_then(|fluid| cover::fleet(classes, fitting, &fluid, need, &free, effort.width));
+            .and_then(|fluid| cover::fleet(classes, fitting, &fluid, need, &free, WIDTH));
         match fleet {
             Some(fleet) => fleet.into_iter().for_each(|class| floor.buy(class)),
             None => {

@@ -52,7 +52,7 @@ fn sound(classes: &[Class], items: &[Item], limits: &Limits, nodes: &[Filled]) -
 }
 
 fn packed(classes: &[Class], items: &[Item], limits: &Limits) -> Vec<Filled> {
-    pack(classes, items, limits, Effort::FULL)
+    pack(classes, items, limits)
 }
 
 #[test]
