@@ -19,6 +19,7 @@ mod fixtures;
 mod hopeless;
 mod improve;
 mod layout;
+pub mod limits;
 pub mod model;
 mod moving;
 mod naming;

@@ -467,7 +467,9 @@ fn merged(groups: Vec<NodeGroup>) -> Vec<NodeGroup> {
     let mut counts: BTreeMap<(String, BTreeMap<ServiceId, u32>), u32> = BTreeMap::new();
     for mut group in groups {
         group.services.retain(|_, n| *n > 0);
-        *counts.entry((group.class, group.services)).or_default() += group.count;
+        let count = counts.entry((group.class, group.services)).or_default();
+        // Numbers beyond all limits are found as such later.
+        *count = count.saturating_add(group.count);
     }
     counts
         .into_iter()

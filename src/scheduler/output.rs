@@ -2,9 +2,13 @@
 
 use super::explain;
 use super::layout::{self, LaidCluster, LaidNodes};
-use super::model::{Cluster, Origin, Snapshot};
+use super::limits::Excess;
+use super::model::{Cluster, Origin, Service, Snapshot};
 use super::naming;
-use super::solution::{ClusterAction, ClusterDecision, Outcome, Unenforced, Verdict};
+use super::reason::{Reason, Why};
+use super::solution::{
+    ClusterAction, ClusterDecision, Outcome, Solution, Unenforced, Verdict,
+};
 use super::state::{ClusterState, State};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +57,27 @@ pub(crate) fn outcome(state: &mut State<'_>, s: usize, verdict: Verdict) -> Outc
         verdict,
         reasons,
         unenforced,
+    }
+}
+
+/// What is there stays, for a number of the snapshot cannot be reckoned with.
+pub(crate) fn undecided(snapshot: Snapshot, excess: &Excess) -> Solution {
+    let outcome = |service: Service| Outcome {
+        service: service.id,
+        verdict: Verdict::Unschedulable,
+        reasons: vec![Reason::of_service(Why::BeyondLimits {
+            excess: excess.clone(),
+        })],
+        unenforced: Vec::new(),
+    };
+    let keep = |cluster| ClusterDecision {
+        cluster,
+        action: ClusterAction::Keep,
+    };
+    Solution {
+        clusters: snapshot.clusters.into_iter().map(keep).collect(),
+        outcomes: snapshot.services.into_iter().map(outcome).collect(),
+        ..Solution::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a pool or a plan was not possible: typed, with one wording for conditions, Events and text.
 
 use super::capacity::CapacityTypes;
+use super::limits::Excess;
 use super::model::{ServiceId, Topology};
 use super::units::{Micros, Resources, cores, decimal, gib};
 use serde::{Deserialize, Serialize};
@@ -249,6 +250,11 @@ pub enum Why {
         /// Steps searched.
         steps: u64,
     },
+    /// A number of the fleet is beyond what is reckoned with, so that nothing is decided.
+    BeyondLimits {
+        /// The number.
+        excess: Excess,
+    },
 }
 
 impl Why {
@@ -279,7 +285,9 @@ impl Why {
             }
             Why::NoControlPlane { .. } => Constraint::ControlPlane,
             Why::Dearer { .. } => Constraint::Cost,
-            Why::RoomFor { .. } | Why::NoCombination { .. } => Constraint::Combination,
+            Why::RoomFor { .. } | Why::NoCombination { .. } | Why::BeyondLimits { .. } => {
+                Constraint::Combination
+            }
         }
     }
 
@@ -441,6 +449,7 @@ impl fmt::Display for Why {
                 f,
                 "Each constraint can be met alone, but no place meets all of them together ({steps} steps searched)"
             ),
+            Why::BeyondLimits { excess } => write!(f, "Nothing is decided: {excess}"),
         }
     }
 }

@@ -82,8 +82,10 @@ impl<'a> Prices<'a> {
             .iter()
             .map(|(service, n)| {
                 let size = self.sizes.get(service).copied().unwrap_or_default();
-                let part =
-                    |asked: u64, room: u64| (u128::from(asked) << 40) / u128::from(room.max(1));
+                // What has outgrown its node counts as all of it.
+                let part = |asked: u64, room: u64| {
+                    ((u128::from(asked) << 40) / u128::from(room.max(1))).min(1 << 40)
+                };
                 let plain = part(size.milli_cores, room.milli_cores).max(part(size.mib, room.mib));
                 let extended = size.extended.iter();
                 let dominant = extended

@@ -7,6 +7,7 @@ use super::bulk::{self, Guide};
 use super::component;
 use super::exact;
 use super::layout::{self, LaidCluster};
+use super::limits;
 use super::model::{Origin, Snapshot};
 use super::moving;
 use super::output;
@@ -29,7 +30,8 @@ const THINNING_TRIALS: usize = 64;
 const THINNING_PAIRS: usize = 240_000;
 
 /// Decides where everything runs. The snapshot may be in any order; the solution does not depend
-/// on it. Solving a solution again changes nothing.
+/// on it. Solving a solution again changes nothing. Of a snapshot beyond the [`limits`] nothing is
+/// reckoned: what is there stays, and no service has a place.
 pub fn solve(snapshot: &Snapshot) -> Solution {
     decided(snapshot, true)
 }
@@ -42,6 +44,9 @@ pub fn decide(snapshot: &Snapshot) -> Solution {
 fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
     let mut snapshot = snapshot.clone();
     snapshot.normalise();
+    if let Some(excess) = limits::excesses(&snapshot).into_iter().next() {
+        return output::undecided(snapshot, &excess);
+    }
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
     let asked = prior::load(&problem, &problem.laid());

@@ -4,6 +4,7 @@ use super::apart;
 use super::ascent::Prices;
 use super::groups::Rows;
 use crate::scheduler::capacity::{CapacityType, CapacityTypes};
+use crate::scheduler::limits::MOST_PRICE;
 use crate::scheduler::model::{Origin, ServiceId};
 use crate::scheduler::prior;
 use crate::scheduler::problem::Problem;
@@ -62,7 +63,7 @@ impl PoolPrices {
 
 /// Prices in whole numbers, rounded so that they still prove nearly as much.
 pub(crate) fn rounded(problem: &Problem<'_>, rows: &Rows, prices: &Prices) -> Vec<PoolPrices> {
-    let units = |price: f64| (price * PRICE_UNITS as f64) as i64;
+    let units = |price: f64| ((price * PRICE_UNITS as f64) as i64).min(MOST_PRICE - 1);
     let mut list: Vec<PoolPrices> = (rows.pools.iter().enumerate())
         .map(|(row, &p)| {
             let worth = prices.worth[row].map(|w| if w > 0.0 { units(w) + 1 } else { 0 });
@@ -135,27 +136,39 @@ fn make_valid(problem: &Problem<'_>, p: usize, price: &mut PoolPrices) {
             price.spot = Some(SpotPrices { milli_core, mib });
         }
         let worth = price.worth(offer.allocatable, offer.capacity_type);
-        let costs = i128::from(offer.hourly) * i128::from(PRICE_UNITS + price.budget)
+        let costs = i128::from(offer.hourly) * (i128::from(PRICE_UNITS) + i128::from(price.budget))
             + i128::from(price.node_limit)
             + i128::from(price.core_limit) * i128::from(offer.capacity.milli_cores)
             + i128::from(price.memory_limit) * i128::from(offer.capacity.mib);
-        let over = worth - costs;
-        if over <= 0 {
+        if worth <= costs {
             continue;
         }
-        let scaled = |units: i64| (i128::from(units) * costs / worth.max(1)) as i64;
+        let more = i64::try_from(i128::from(price.node_limit) + worth - costs);
+        let more = more.ok().filter(|more| *more <= MOST_PRICE);
+        let scaled = |units: i64| scaled(units, costs, worth);
         match &mut price.spot {
             Some(spot) if !on_demand => {
                 spot.milli_core = scaled(spot.milli_core);
                 spot.mib = scaled(spot.mib);
             }
-            _ if pool.caps.max_nodes.is_some() => price.node_limit += over as i64,
-            _ => {
-                price.milli_core = scaled(price.milli_core);
-                price.mib = scaled(price.mib);
-            }
+            _ => match more.filter(|_| pool.caps.max_nodes.is_some()) {
+                Some(more) => price.node_limit = more,
+                None => {
+                    price.milli_core = scaled(price.milli_core);
+                    price.mib = scaled(price.mib);
+                }
+            },
         }
     }
+}
+
+/// So many units in the proportion of costs to worth, rounded down; of the largest numbers, the last digits are
+/// given up.
+fn scaled(units: i64, costs: i128, worth: i128) -> i64 {
+    // Units are below 2^63, so costs may have 64 bits.
+    let cut = (i128::BITS - worth.leading_zeros()).saturating_sub(64);
+    let lost = i128::from(cut > 0);
+    (i128::from(units) * (costs >> cut) / ((worth >> cut) + lost).max(1)) as i64
 }
 
 /// The most that a pool's nodes can earn above their price within its limits. What is there already may

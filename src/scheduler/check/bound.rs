@@ -15,6 +15,7 @@ use super::apart;
 use super::services::{passes, policies};
 use super::{View, Violation, say};
 use crate::scheduler::capacity::CapacityTypes;
+use crate::scheduler::limits::MOST_PRICE;
 use crate::scheduler::model::{Cluster, NodeClass, Origin, Pool, Service};
 use crate::scheduler::solution::Verdict;
 use crate::scheduler::units::Resources;
@@ -37,6 +38,11 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
     let prices: BTreeMap<&str, &PoolPrices> = (certificate.prices.iter())
         .map(|p| (p.pool.as_str(), p))
         .collect();
+    if let Some(price) = certificate.prices.iter().find(|p| !are_reckonable(p)) {
+        let detail = "a price is below zero or too large to reckon with".to_owned();
+        say(found, "lowerBound", &price.pool, detail);
+        return;
+    }
     let mut earned = 0i128;
     for pool in &view.snapshot.pools {
         let Some(price) = prices.get(pool.name.as_str()) else {
@@ -69,6 +75,14 @@ fn placed<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Service> {
     services.into_iter()
 }
 
+fn are_reckonable(price: &PoolPrices) -> bool {
+    let spot = price.spot.unwrap_or_default();
+    let limits = [price.node_limit, price.core_limit, price.memory_limit];
+    let worths = [price.milli_core, price.mib, spot.milli_core, spot.mib];
+    let all = worths.into_iter().chain(limits).chain([price.budget]);
+    all.into_iter().all(|x| (0..=MOST_PRICE).contains(&x))
+}
+
 /// What a pool's limits are worth; says where a class is worth more than it may be.
 fn pool_earns(
     view: &View<'_>,
@@ -82,16 +96,6 @@ fn pool_earns(
         price.memory_limit,
         price.budget,
     ];
-    let spot = price.spot.unwrap_or_default();
-    let worths = [price.milli_core, price.mib, spot.milli_core, spot.mib];
-    if worths.iter().chain(&limits).any(|x| *x < 0) {
-        say(
-            found,
-            "lowerBound",
-            &pool.name,
-            "a price is below zero".into(),
-        );
-    }
     for offer in &pool.offers {
         let Some(class) = view.class(&offer.class) else {
             continue;

@@ -43,15 +43,15 @@ fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
             let detail = format!("{} does not offer {}", cluster.pool, group.class);
             say(found, "offer", &cluster.name, detail);
         }
-        let (mut cores, mut mib) = (0, 0);
+        let (mut cores, mut mib) = (0u128, 0u128);
         let mut extended: BTreeMap<&String, (u64, u64)> = BTreeMap::new();
         for (id, n) in &group.services {
             let Some(service) = view.service(id) else {
                 say(found, "fit", &cluster.name, format!("{id} is unknown"));
                 continue;
             };
-            cores += service.size.milli_cores * u64::from(*n);
-            mib += service.size.mib * u64::from(*n);
+            cores += u128::from(service.size.milli_cores) * u128::from(*n);
+            mib += u128::from(service.size.mib) * u128::from(*n);
             for (at, name) in view.snapshot.extended.iter().enumerate() {
                 let known = extended.entry(name).or_default();
                 known.0 += service.size.extended.get(at) * u64::from(*n);
@@ -77,7 +77,7 @@ fn nodes(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
             .milli_cores
             .saturating_sub(class.reserved.milli_cores);
         let room_mib = class.capacity.mib.saturating_sub(class.reserved.mib);
-        if cores > room_cores || mib > room_mib {
+        if cores > u128::from(room_cores) || mib > u128::from(room_mib) {
             let detail = format!(
                 "{cores}m/{mib}Mi on {} ({room_cores}m/{room_mib}Mi)",
                 group.class

@@ -10,6 +10,7 @@ mod moves;
 mod preferences;
 mod services;
 
+use super::limits;
 use super::model::{Cluster, NodeClass, Pool, Service, ServiceId, Snapshot};
 use super::solution::{ClusterAction, Outcome, Solution};
 use std::collections::BTreeMap;
@@ -17,8 +18,12 @@ use std::collections::BTreeMap;
 /// The rule that what is claimed to be the least is proven to be.
 pub const LOWER_BOUND: &str = "lowerBound";
 
+/// The rule that no number is so large that it cannot be reckoned with.
+const LIMITS: &str = "limits";
+
 /// Every rule that is checked.
-pub const RULES: [&str; 28] = [
+pub const RULES: [&str; 29] = [
+    LIMITS,
     "replicas",
     "outcome",
     "selector or compliance",
@@ -71,8 +76,14 @@ impl std::fmt::Display for Violation {
 /// What the snapshot already had may stay as it was, even where a limit was lowered since or a
 /// service can no longer be placed: a plan never makes such a thing worse.
 pub fn check(snapshot: &Snapshot, solution: &Solution) -> Vec<Violation> {
-    let view = View::new(snapshot, solution);
     let mut found = Vec::new();
+    let excess = limits::excesses(snapshot).into_iter().next();
+    let live: Vec<&Cluster> = solution.live().map(|d| &d.cluster).collect();
+    if let Some(excess) = excess.or_else(|| limits::excess_of_clusters(&live)) {
+        say(&mut found, LIMITS, "the fleet", excess.to_string());
+        return found;
+    }
+    let view = View::new(snapshot, solution);
     fleet::check(&view, &mut found);
     clusters::check(&view, &mut found);
     services::check(&view, &mut found);
