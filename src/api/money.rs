@@ -89,7 +89,7 @@ impl Money {
             Err(MoneyError::Malformed(_)) => text
                 .parse::<f64>()
                 .ok()
-                .filter(|number| *number >= 0.0)
+                .filter(|number| (0.0..=MAX_MONEY as f64).contains(number))
                 .and_then(Decimal::from_f64)
                 .map(|amount| Self(amount.round_dp(6).normalize()))
                 .ok_or_else(|| MoneyError::Malformed(text.to_owned())),

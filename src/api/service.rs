@@ -102,7 +102,10 @@ impl LatticeServiceSpec {
             .filter_map(|container| container.resources.as_ref())
         {
             let (cores, memory) = resources.requested()?;
-            total = (total.0 + cores.millis(), total.1 + memory.mib());
+            total = (
+                u64::saturating_add(total.0, cores.millis()),
+                u64::saturating_add(total.1, memory.mib()),
+            );
         }
         Ok(total)
     }

@@ -183,7 +183,7 @@ fn uneven(state: &State<'_>, s: usize, possible: &[usize]) -> Vec<Why> {
         ) else {
             continue;
         };
-        if replicas > taking * rule.max_skew {
+        if replicas > taking.saturating_mul(rule.max_skew) {
             let names = problem.domain_names.get(&rule.topology);
             let name = |d: usize| names.and_then(|n| n.get(d)).cloned().unwrap_or_default();
             found.push(Why::Skew {

@@ -19,9 +19,9 @@ pub const MOST_HELD: u64 = 1 << 23;
 pub const MOST_MACHINES: u64 = 1 << 22;
 /// Most of what all machines of a plan have or cost together: milli-cores, MiB or micro-dollars an hour.
 pub const MOST_IN_ALL: u64 = 1 << 61;
-/// Most milli-cores of a replica, and of a limit of a pool.
+/// Most milli-cores of a replica and of a machine.
 pub const MOST_MILLI_CORES: u64 = 1 << 30;
-/// Most MiB of a replica, and of a limit of a pool.
+/// Most MiB of a replica and of a machine, and the most that a limit of a pool may be.
 pub const MOST_MIB: u64 = 1 << 40;
 /// Most micro-dollars of a budget or of what moving is taken to cost.
 pub const MOST_AMOUNT: Micros = 1 << 50;
@@ -45,6 +45,8 @@ const _: () = {
     assert!((MOST_REPLICAS as u128) * (MOST_MIB as u128) <= i64::MAX as u128);
     assert!((MOST_REPLICAS as u128) * (MOST_MILLI_CORES as u128) <= i64::MAX as u128);
     assert!(2 * MOST_IN_ALL + MOST_REPLICAS * 1_000_000 <= i64::MAX as u64);
+    // Shares of a machine, in millionths, are counted in 63 bits.
+    assert!((MOST_MIB + MOST_MILLI_CORES) as u128 * 1_000_000 <= i64::MAX as u128);
     // What is saved until a move must have paid, on more machines than a plan can name, is counted in 127 bits.
     assert!((u32::MAX as u128) * (MOST_IN_ALL as u128) <= i128::MAX as u128 / MOST_SECONDS as u128);
     // The proof of the bound, in 127 bits: what all replicas pay, what all machines are worth at most, and what
@@ -299,8 +301,15 @@ impl Found {
     fn class(&mut self, class: &NodeClass, most: &Most) {
         let part = || Part::NodeClass(class.name.clone());
         let size = class.capacity;
-        self.number(part, Field::MilliCores, size.milli_cores.into(), most.size);
-        self.number(part, Field::Mib, size.mib.into(), most.size);
+        let milli_cores = most.size.min(MOST_MILLI_CORES.into());
+        let mib = most.size.min(MOST_MIB.into());
+        self.number(
+            part,
+            Field::MilliCores,
+            size.milli_cores.into(),
+            milli_cores,
+        );
+        self.number(part, Field::Mib, size.mib.into(), mib);
         let often = class.spot.unwrap_or(0);
         let most = MOST_INTERRUPTIONS.into();
         self.number(part, Field::Interruptions, often.into(), most);

@@ -6,6 +6,8 @@
 mod advice;
 mod files;
 mod finding;
+#[cfg(test)]
+mod fuzz;
 mod objects;
 mod origin;
 mod parse;

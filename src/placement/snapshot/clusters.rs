@@ -9,6 +9,7 @@ use super::{Problem, nodes, packing};
 use crate::api::LatticeCluster;
 use crate::placement::labels;
 use crate::placement::problem::nearest;
+use crate::scheduler::limits::{MOST_MACHINES, MOST_REPLICAS};
 use crate::scheduler::model::{Cluster, Origin, Snapshot};
 
 pub(super) const CLUSTER: &str = "LatticeCluster";
@@ -16,11 +17,21 @@ pub(super) const CLUSTER: &str = "LatticeCluster";
 /// Adds the clusters that are inventory, and reserves the names of the others.
 pub(super) fn add(names: &Unique<'_>, snapshot: &mut Snapshot, problems: &mut Vec<Problem>) {
     let mut tenants = packing::tenants(names, snapshot);
+    let (mut left, mut held) = (MOST_MACHINES, 0u64);
     for (name, cluster) in &names.clusters {
-        match pool_of(name, cluster, snapshot, problems) {
+        let pool = pool_of(name, cluster, snapshot, problems);
+        let known = pool.filter(|_| few_enough(name, cluster, &mut left, problems));
+        match known {
             Some(pool) => {
                 let tenants = tenants.remove(name.as_str()).unwrap_or_default();
-                let built = one((name, cluster, pool), tenants, names, snapshot, problems);
+                let inventory = (names, &*snapshot);
+                let built = one(
+                    (name, cluster, pool),
+                    tenants,
+                    inventory,
+                    &mut held,
+                    problems,
+                );
                 snapshot.clusters.push(built);
             }
             None => {
@@ -28,6 +39,30 @@ pub(super) fn add(names: &Unique<'_>, snapshot: &mut Snapshot, problems: &mut Ve
             }
         }
     }
+}
+
+/// Whether the machines of a cluster are no more than what is left of all machines together.
+fn few_enough(
+    name: &str,
+    cluster: &LatticeCluster,
+    left: &mut u64,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let nodes = &cluster.spec.nodes;
+    let groups = nodes.groups.iter().map(|group| u64::from(group.count));
+    let workers = groups.sum::<u64>() + u64::from(nodes.workers);
+    let fewest = nodes.autoscale.as_ref().map_or(0, |s| s.min_workers);
+    let machines = workers.max(fewest.into()) + u64::from(nodes.control_plane);
+    if machines <= *left {
+        *left -= machines;
+        return true;
+    }
+    let message = format!(
+        "with {machines} machines, this and the clusters before it have more than the {MOST_MACHINES} machines that \
+         can be reckoned with, so it is left out"
+    );
+    problems.push(Problem::error(CLUSTER, name, &["spec", "nodes"], message));
+    false
 }
 
 /// The pool of a cluster that is inventory.
@@ -53,12 +88,17 @@ fn pool_of(
 fn one(
     (name, cluster, pool): (&str, &LatticeCluster, String),
     tenants: packing::Tenants,
-    names: &Unique<'_>,
-    snapshot: &Snapshot,
+    (names, snapshot): (&Unique<'_>, &Snapshot),
+    held: &mut u64,
     problems: &mut Vec<Problem>,
 ) -> Cluster {
     let machines = nodes::read(name, cluster, names, problems);
     let workers = nodes::witness(cluster, &machines.workers)
+        // A status that tells of more than there can be is not believed.
+        .filter(|groups| {
+            *held = held.saturating_add(nodes::held(groups));
+            *held <= MOST_REPLICAS
+        })
         .unwrap_or_else(|| packing::pack(&machines.workers, &tenants, snapshot));
     Cluster {
         name: name.to_owned(),

@@ -6,6 +6,7 @@ mod classes;
 mod clusters;
 mod currency;
 mod extended;
+mod limits;
 mod names;
 mod nodes;
 mod packing;
@@ -77,8 +78,10 @@ pub fn build(inputs: &Inputs) -> Built {
         ..Snapshot::default()
     };
     services::leave_out_cycles(&names, &mut snapshot, &mut problems);
+    limits::leave_out_replicas(&names, &mut snapshot, &mut problems);
     clusters::add(&names, &mut snapshot, &mut problems);
     snapshot.pins = pins::build(&names, &snapshot, &mut problems);
+    limits::leave_out(&names, &mut snapshot, &mut problems);
     snapshot.normalise();
     problems.sort();
     problems.dedup();

@@ -45,17 +45,19 @@ pub(super) fn read(
             problems.push(Problem::error(CLUSTER, name, &path, message).at(index));
             continue;
         }
-        *machines
-            .workers
-            .entry(capacity.offer(&group.node_class))
-            .or_default() += group.count;
+        let offer = capacity.offer(&group.node_class);
+        let known = machines.workers.entry(offer).or_default();
+        *known = known.saturating_add(group.count);
     }
     if nodes.workers > 0 {
         match machine_class(
             names,
             settings.and_then(|aws| aws.worker_instance_type.as_ref()),
         ) {
-            Some(class) => *machines.workers.entry(class).or_default() += nodes.workers,
+            Some(class) => {
+                let known = machines.workers.entry(class).or_default();
+                *known = known.saturating_add(nodes.workers);
+            }
             None => problems.push(unclassed(name, "workers", "spec.nodes.groups")),
         }
     }
@@ -116,6 +118,15 @@ fn machine_class(names: &Unique<'_>, instance_type: Option<&String>) -> Option<S
     }
 }
 
+/// The replicas on some machines.
+pub(super) fn held(groups: &[NodeGroup]) -> u64 {
+    let each = groups.iter().map(|group| {
+        let replicas = group.services.values().copied().map(u64::from);
+        replicas.sum::<u64>().saturating_mul(group.count.into())
+    });
+    each.fold(0, u64::saturating_add)
+}
+
 /// What is on each machine as the status says, if the status is about the machines of the spec.
 pub(super) fn witness(
     cluster: &LatticeCluster,
@@ -126,7 +137,8 @@ pub(super) fn witness(
     let mut groups = Vec::new();
     let is_worker = |role| role == NodeRole::Worker;
     for group in status.node_groups.iter().filter(|g| is_worker(g.role)) {
-        *counts.entry(&group.class).or_default() += group.count;
+        let known = counts.entry(&group.class).or_default();
+        *known = known.saturating_add(group.count);
         let services: Result<BTreeMap<ServiceId, u32>, String> = group
             .services
             .iter()

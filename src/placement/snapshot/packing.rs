@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::names::Unique;
+use crate::scheduler::limits::MOST_REPLICAS;
 use crate::scheduler::model::{NodeGroup, ServiceId, Snapshot};
 use crate::scheduler::units::Resources;
 
@@ -15,6 +16,7 @@ pub(super) type Tenants = BTreeMap<(ServiceId, Option<String>), u32>;
 /// Where the services' statuses say that replicas are, by cluster.
 pub(super) fn tenants(names: &Unique<'_>, snapshot: &Snapshot) -> BTreeMap<String, Tenants> {
     let mut found: BTreeMap<String, Tenants> = BTreeMap::new();
+    let mut left = u32::try_from(MOST_REPLICAS).unwrap_or(u32::MAX);
     for service in &snapshot.services {
         let object = names.services.get(&service.id);
         let Some(status) = object.and_then(|object| object.status.as_ref()) else {
@@ -23,7 +25,10 @@ pub(super) fn tenants(names: &Unique<'_>, snapshot: &Snapshot) -> BTreeMap<Strin
         for place in &status.placements {
             let tenant = (service.id.clone(), place.node.clone());
             let cluster = found.entry(place.cluster.clone()).or_default();
-            *cluster.entry(tenant).or_default() += place.replicas;
+            // A status that tells of more than there can be is believed as far as can be reckoned with.
+            let replicas = place.replicas.min(left);
+            left -= replicas;
+            *cluster.entry(tenant).or_default() += replicas;
         }
     }
     found

@@ -3,6 +3,7 @@
 use super::Problem;
 use super::names::Unique;
 use crate::placement::problem::nearest;
+use crate::scheduler::limits::MOST_REPLICAS;
 use crate::scheduler::model::{Pin, ServiceId, Snapshot};
 
 const PLACEMENT: &str = "LatticeServicePlacement";
@@ -14,6 +15,7 @@ pub(super) fn build(
     problems: &mut Vec<Problem>,
 ) -> Vec<Pin> {
     let mut pins = Vec::new();
+    let mut left = MOST_REPLICAS;
     for (id, placement) in &names.service_placements {
         let Some(cluster) = &placement.spec.cluster else {
             continue;
@@ -32,10 +34,24 @@ pub(super) fn build(
         }
         check_cluster(id, cluster, names, snapshot, problems);
         let overrides = placement.spec.overrides.as_ref();
+        let replicas = overrides.and_then(|values| values.replicas);
+        let all = names.services.get(&service).map(|s| s.spec.replicas.min);
+        let fixed = u64::from(replicas.or(all).unwrap_or(0));
+        if fixed > left {
+            let path = ["spec", "overrides", "replicas"];
+            let message = format!(
+                "with {fixed} replicas, this and the placements before it fix more than the {MOST_REPLICAS} that can \
+                 be reckoned with, so it is left out"
+            );
+            let problem = Problem::error(PLACEMENT, &id.name, &path, message);
+            problems.push(problem.within(&id.namespace));
+            continue;
+        }
+        left -= fixed;
         pins.push(Pin {
             service,
             cluster: cluster.clone(),
-            replicas: overrides.and_then(|values| values.replicas),
+            replicas,
         });
     }
     pins

@@ -19,7 +19,7 @@ use crate::scheduler::latency_cycles;
 use crate::scheduler::model::{LatencyBound, Pool, Service, ServiceId, Snapshot};
 use crate::scheduler::units::Resources;
 
-const SERVICE: &str = "LatticeService";
+pub(super) const SERVICE: &str = "LatticeService";
 
 pub(super) fn build(
     names: &Unique<'_>,
@@ -70,7 +70,7 @@ fn capacity_types(placement: &Placement) -> CapacityTypes {
 }
 
 /// Whether replicas of a service are somewhere.
-fn runs(service: &LatticeService) -> bool {
+pub(super) fn runs(service: &LatticeService) -> bool {
     let status = service.status.as_ref();
     status.is_some_and(|status| !status.placements.is_empty())
 }

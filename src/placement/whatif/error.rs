@@ -82,6 +82,9 @@ pub enum WhatIfError {
         /// The price.
         hourly: String,
     },
+    /// All together is too much to reckon with.
+    #[error("{0}: take a smaller factor")]
+    Beyond(String),
     /// The series is too long.
     #[error("that is more than {0} scenarios: take greater steps, or fewer at once")]
     TooMany(usize),

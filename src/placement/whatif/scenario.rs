@@ -7,6 +7,7 @@ use super::{Factor, Loss, PriceChange, Scope, WhatIfError, selector};
 use crate::api::money::MAX_MONEY;
 use crate::placement::problem::nearest;
 use crate::placement::snapshot::selects;
+use crate::scheduler::limits::excesses;
 use crate::scheduler::model::{Pool, Selector, Service, Snapshot};
 use crate::scheduler::units::{Micros, decimal};
 
@@ -106,7 +107,10 @@ impl Scenario {
             }
         }
         changed.normalise();
-        Ok(changed)
+        match excesses(&changed).into_iter().next() {
+            Some(excess) => Err(WhatIfError::Beyond(excess.to_string())),
+            None => Ok(changed),
+        }
     }
 
     fn grows(&self, service: &Service) -> bool {

@@ -112,11 +112,20 @@ fn alone(
     }
 }
 
-/// The least that the control plane of a cluster under these rules costs in a pool; nothing where one
-/// cannot be made, since there may be one from before.
+/// The least that the control plane of a cluster under these rules costs in a pool: of a new one, or of one that is
+/// there, which may be of a class that a new one would not be of.
 fn control_plane(problem: &Problem<'_>, p: usize, policy: Option<usize>) -> Micros {
-    match problem.control_plane(p, &problem.cluster_policy(policy).control_plane) {
+    let rule = &problem.cluster_policy(policy).control_plane;
+    let new = match problem.control_plane(p, rule) {
         Ok(Some((offer, n))) => offer.hourly * i64::from(n),
         _ => 0,
-    }
+    };
+    let clusters = problem.snapshot.clusters.iter();
+    let here = clusters.filter(|cluster| problem.pool(&cluster.pool) == Some(p));
+    let costs = here.map(|cluster| {
+        let (class, n) = cluster.control_plane.as_ref()?;
+        let offer = problem.pools[p].offer_of(problem.class(class)?)?;
+        Some(offer.hourly * i64::from(*n))
+    });
+    costs.map(|cost| cost.unwrap_or(0)).fold(new, Micros::min)
 }

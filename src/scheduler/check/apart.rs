@@ -121,5 +121,13 @@ fn control_plane(view: &View<'_>, pool: &Pool, rule: &ControlPlaneRule) -> i128 
         })
     });
     let least = offers.by_ref().map(|offer| i128::from(offer.hourly)).min();
-    least.unwrap_or(0) * i128::from(rule.replicas)
+    let new = least.unwrap_or(0) * i128::from(rule.replicas);
+    // One that is there may be of a class that a new one would not be of.
+    let clusters = view.snapshot.clusters.iter();
+    let here = clusters.filter(|cluster| cluster.pool == pool.name);
+    let costs = here.map(|cluster| {
+        let (class, n) = cluster.control_plane.as_ref()?;
+        Some(i128::from(view.price(&pool.name, class)?) * i128::from(*n))
+    });
+    costs.map(|cost| cost.unwrap_or(0)).fold(new, i128::min)
 }

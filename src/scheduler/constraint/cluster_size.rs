@@ -15,7 +15,7 @@ pub(crate) fn soft_limit(policy: &ClusterPolicy) -> u32 {
     let Some(ppm) = policy.bin_packing_threshold_ppm.filter(|_| hard < u32::MAX) else {
         return hard;
     };
-    let share = u64::from(hard) * ppm / PPM;
+    let share = u64::from(hard) * ppm.min(PPM) / PPM;
     (share as u32).max(policy.min_nodes).max(1).min(hard)
 }
 

@@ -96,7 +96,7 @@ impl Evenness {
     fn allows(&self, domain: usize) -> bool {
         let here = self.counts.get(&domain).copied().unwrap_or(0);
         // A domain at the minimum may always grow: that never makes the most larger than it must be.
-        here == self.fewest || here < self.fewest + self.max_skew
+        here == self.fewest || here < self.fewest.saturating_add(self.max_skew)
     }
 }
 
