@@ -62,3 +62,12 @@ proptest! {
         holds(&extreme(seed))?;
     }
 }
+
+/// A kept control plane of a class that a new one would not be of, and a move that filled a cluster up beyond its
+/// pool's limits.
+#[test]
+fn what_was_found_before_stays_mended() {
+    for seed in [0xd2e3_2c99_d055_1469, 0x23a4_d1b0_7a18_8858] {
+        holds(&extreme(seed)).unwrap();
+    }
+}

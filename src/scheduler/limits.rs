@@ -419,3 +419,69 @@ fn pinned(snapshot: &Snapshot) -> u128 {
     });
     of.sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::fixtures::fleet;
+    use crate::scheduler::solution::Verdict;
+    use crate::scheduler::{check, solve};
+
+    fn named(change: impl FnOnce(&mut Snapshot)) -> Vec<(Part, Field)> {
+        let mut snapshot = fleet(&[("a", "eu")], &[("web", 2)]);
+        change(&mut snapshot);
+        let found = excesses(&snapshot).into_iter();
+        found.map(|excess| (excess.part, excess.field)).collect()
+    }
+
+    #[test]
+    fn what_is_beyond_is_named() {
+        assert_eq!(named(|_| {}), []);
+        let service = |s: &Snapshot| Part::Service(s.services[0].id.clone());
+        let plain = fleet(&[("a", "eu")], &[("web", 2)]);
+        assert_eq!(
+            named(|s| s.services[0].size.mib = u64::MAX),
+            [(service(&plain), Field::Mib)]
+        );
+        assert_eq!(
+            named(|s| s.services[0].moving.margin = Some(-1)),
+            [(service(&plain), Field::Moving)]
+        );
+        let class = plain.pools[0].offers[0].class.clone();
+        let pool = plain.pools[0].name.clone();
+        assert_eq!(
+            named(|s| s.pools[0].offers[0].hourly = i64::MIN),
+            [(Part::Offer { pool, class }, Field::Price)]
+        );
+        assert_eq!(
+            named(|s| s.services[0].replicas = u32::MAX),
+            [(Part::Services, Field::Replicas)]
+        );
+    }
+
+    #[test]
+    fn the_more_machines_there_may_be_the_less_one_may_cost() {
+        let dear = |replicas| {
+            named(|s| {
+                s.services[0].replicas = replicas;
+                s.pools[0].offers[0].hourly = 1_000_000_000_000_000;
+            })
+        };
+        assert_eq!(dear(2), []);
+        assert_eq!(dear(100_000).len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_decided_beyond_the_limits() {
+        let mut snapshot = fleet(&[("a", "eu")], &[("web", 2)]);
+        snapshot.clusters = solve(&snapshot).live().map(|d| d.cluster.clone()).collect();
+        snapshot.pools[0].offers[0].hourly = i64::MAX;
+        let solution = solve(&snapshot);
+        let kept: Vec<_> = solution.live().map(|d| d.cluster.clone()).collect();
+        assert_eq!(kept, snapshot.clusters);
+        assert_eq!(solution.outcomes[0].verdict, Verdict::Unschedulable);
+        let why = solution.outcomes[0].reasons[0].why.to_string();
+        assert!(why.starts_with("Nothing is decided: node class "), "{why}");
+        assert_eq!(check::check(&snapshot, &solution)[0].rule, "limits");
+    }
+}

@@ -88,7 +88,12 @@ fn change(snapshot: &mut Snapshot, rng: &mut Rng, all: bool) {
         3 => snapshot.node_classes[k].capacity.milli_cores = number(rng, MOST_MILLI_CORES, all),
         4 => snapshot.node_classes[k].capacity.mib = number(rng, MOST_MIB, all),
         5 => snapshot.node_classes[k].reserved.mib = number(rng, u64::MAX - 1, all),
-        6 => snapshot.node_classes[k].spot = Some(number(rng, MOST_INTERRUPTIONS, all)),
+        6 => {
+            let often = number(rng, MOST_INTERRUPTIONS, all);
+            let class = &mut snapshot.node_classes[k];
+            // A class does not become spot capacity: it is another one then.
+            class.spot = class.spot.map(|_| often);
+        }
         7 => {
             let size = &mut snapshot.services[s].size;
             size.milli_cores = number(rng, MOST_MILLI_CORES, all);

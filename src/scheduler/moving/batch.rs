@@ -100,6 +100,15 @@ impl Before {
         let mut services = self.places.keys();
         services.all(|&s| is_placed(state, s) && latency::unserved(state, s).is_none())
             && !self.unmerged.iter().any(|&c| self.merged_away(state, c))
+            && self.keeps_limits(state)
+    }
+
+    /// Where a cluster's nodes all change, what fills it up to its fewest may be of another class too.
+    fn keeps_limits(&self, state: &State<'_>) -> bool {
+        let mut pools = self.usage.iter().enumerate();
+        pools.all(|(p, before)| {
+            state.usage[p] == *before || state.broken_limits(p, before).is_empty()
+        })
     }
 
     /// Whether a cluster has lost everything, some of it to another one that was there in its pool.
