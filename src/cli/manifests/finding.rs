@@ -1,5 +1,6 @@
 //! What is wrong with manifests, with the place in the file.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -182,7 +183,7 @@ impl Shown {
             Severity::Error
         };
         let mut shown = Self::at(&finding.at, text, severity);
-        shown.help = finding.help.clone();
+        shown.help = (finding.help.as_ref()).map(|help| printable(help).into_owned());
         if let Some(also) = &finding.also {
             if also.source.name == finding.at.source.name {
                 shown.labels.push(label(also));
@@ -196,19 +197,39 @@ impl Shown {
     }
 
     fn at(place: &Place, text: String, severity: Severity) -> Self {
+        let source = match printable(&place.source.text) {
+            Cow::Borrowed(_) => Arc::clone(&place.source.text),
+            Cow::Owned(text) => text.into(),
+        };
         Self {
-            text,
+            text: printable(&text).into_owned(),
             severity,
             help: None,
-            source: NamedSource::new(&place.source.name, Arc::clone(&place.source.text)),
+            source: NamedSource::new(printable(&place.source.name), source),
             labels: vec![label(place)],
             elsewhere: Vec::new(),
         }
     }
 }
 
+/// A text without what would steer the terminal, as long as it was so that places in it stay where they are.
+fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match steers(c) {
+            true => plain.extend(std::iter::repeat_n('?', c.len_utf8())),
+            false => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
+}
+
 fn label(place: &Place) -> LabeledSpan {
-    let text = Some(place.label.clone()).filter(|label| !label.is_empty());
+    let text = Some(printable(&place.label).into_owned()).filter(|label| !label.is_empty());
     LabeledSpan::new_with_span(text, SourceSpan::from(place.span.clone()))
 }
 

@@ -45,19 +45,17 @@ pub(super) fn read(
             problems.push(Problem::error(CLUSTER, name, &path, message).at(index));
             continue;
         }
-        let offer = capacity.offer(&group.node_class);
-        let known = machines.workers.entry(offer).or_default();
-        *known = known.saturating_add(group.count);
+        *machines
+            .workers
+            .entry(capacity.offer(&group.node_class))
+            .or_default() += group.count;
     }
     if nodes.workers > 0 {
         match machine_class(
             names,
             settings.and_then(|aws| aws.worker_instance_type.as_ref()),
         ) {
-            Some(class) => {
-                let known = machines.workers.entry(class).or_default();
-                *known = known.saturating_add(nodes.workers);
-            }
+            Some(class) => *machines.workers.entry(class).or_default() += nodes.workers,
             None => problems.push(unclassed(name, "workers", "spec.nodes.groups")),
         }
     }

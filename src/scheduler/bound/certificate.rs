@@ -6,7 +6,6 @@ use super::groups::Rows;
 use crate::scheduler::capacity::{CapacityType, CapacityTypes};
 use crate::scheduler::limits::MOST_PRICE;
 use crate::scheduler::model::{Origin, ServiceId};
-use crate::scheduler::prior;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::Usage;
 use crate::scheduler::units::{HOURS_PER_MONTH, Micros, Resources};
@@ -96,7 +95,7 @@ pub(crate) fn prove(
     }
     let lists = Lists::new(problem);
     let charged = charges(problem, rows, &prices, services, &lists);
-    let used = prior::load(problem, &problem.laid()).usage;
+    let used = in_use(problem);
     let credited: i128 = (prices.iter().enumerate())
         .map(|(p, price)| credit(problem, p, price, &used[p]))
         .sum();
@@ -169,6 +168,29 @@ fn scaled(units: i64, costs: i128, worth: i128) -> i64 {
     let cut = (i128::BITS - worth.leading_zeros()).saturating_sub(64);
     let lost = i128::from(cut > 0);
     (i128::from(units) * (costs >> cut) / ((worth >> cut) + lost).max(1)) as i64
+}
+
+/// What the machines of each pool are before the decision, whatever of them is wanted.
+fn in_use(problem: &Problem<'_>) -> Vec<Usage> {
+    let mut used = vec![Usage::default(); problem.pools.len()];
+    for cluster in &problem.snapshot.clusters {
+        let Some(p) = problem.pool(&cluster.pool) else {
+            continue;
+        };
+        let workers = cluster.workers.iter().map(|g| (g.class.as_str(), g.count));
+        let control = cluster.control_plane.iter().map(|(c, n)| (c.as_str(), *n));
+        for (class, n) in workers.chain(control) {
+            let class = problem.class(class);
+            let capacity = class.map(|c| problem.snapshot.node_classes[c].capacity);
+            let offer = class.and_then(|c| problem.pools[p].offer_of(c));
+            used[p].add(Usage {
+                nodes: n.into(),
+                size: capacity.unwrap_or_default().times(n.into()),
+                hourly: offer.map_or(0, |offer| offer.hourly) * i64::from(n),
+            });
+        }
+    }
+    used
 }
 
 /// The most that a pool's nodes can earn above their price within its limits. What is there already may
