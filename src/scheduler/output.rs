@@ -6,9 +6,7 @@ use super::limits::Excess;
 use super::model::{Cluster, Origin, Service, Snapshot};
 use super::naming;
 use super::reason::{Reason, Why};
-use super::solution::{
-    ClusterAction, ClusterDecision, Outcome, Solution, Unenforced, Verdict,
-};
+use super::solution::{ClusterAction, ClusterDecision, Outcome, Solution, Unenforced, Verdict};
 use super::state::{ClusterState, State};
 use std::collections::{BTreeMap, BTreeSet};
 
