@@ -6,7 +6,7 @@ use super::Guide;
 use super::allot::Share;
 use super::demand;
 use super::pattern::{self, Wanting};
-use super::topup::others;
+use super::topup::among;
 use super::{fill, weight};
 use crate::scheduler::constraint::cluster_rules::accepts;
 use crate::scheduler::pack;
@@ -22,12 +22,13 @@ const FEWEST: usize = 3;
 const SIZES: usize = 7;
 /// Times that every region is gone through.
 const PASSES: usize = 2;
-/// Trials for a region in each pass after the last one that helped.
+/// Trials for a region in each pass after the last one that helped: for each pool, and at least.
+const POOL_TRIALS: usize = 2;
 const TRIALS: usize = 8;
 /// Pools of which the nodes are compared before one is bought.
 const POOLS: usize = 12;
 /// Nodes that may be looked at for room, all trials together.
-const LOOKS: usize = 60_000_000;
+const LOOKS: usize = 200_000_000;
 /// What the nodes of a trial must cost more than their content is worth, as a share of the cheapest node:
 /// less is hardly ever won.
 const WORTH_TRYING: f64 = 0.25;
@@ -86,17 +87,19 @@ impl Rework<'_, '_> {
     fn region(&mut self, at: usize, pass: usize) -> bool {
         let (mut nodes, least) = self.wasteful(&self.regions[at]);
         let (mut helped, mut trial) = (false, 0);
-        while trial < TRIALS.min(nodes.len()) {
+        let trials = TRIALS.max(POOL_TRIALS * self.regions[at].len());
+        while trial < trials.min(nodes.len()) {
             let picked = picked(&nodes, trial, FEWEST + (trial * 5 + pass * 3) % SIZES);
             let waste: Micros = picked.iter().map(|(waste, ..)| waste.0).sum();
             if (waste as f64) < least * WORTH_TRYING {
                 break;
             }
             // Another region each time, for what may be anywhere.
-            let other = (at + 1 + trial + pass * TRIALS) % self.regions.len();
+            let other = (at + 1 + trial + pass * trials) % self.regions.len();
             let mut pools = self.regions[at].clone();
             if other != at {
                 pools.extend(&self.regions[other]);
+                pools.sort_unstable();
             }
             let picked: Vec<(usize, usize)> = picked.iter().map(|&(_, c, n)| (c, n)).collect();
             if !self.may_look(&pools, &picked) {
@@ -209,8 +212,7 @@ impl Rework<'_, '_> {
     fn housed(&mut self, shares: Vec<Share>, pools: &[usize]) -> Vec<Homeless> {
         let mut homeless = Vec::new();
         for mut share in shares {
-            let mut near = others(self.state.problem, self.guide, &share);
-            near.retain(|p| pools.contains(p));
+            let near = among(self.state.problem, self.guide, &share, pools);
             let s = share.service;
             while share.replicas > 0 {
                 let state = &mut *self.state;
@@ -289,7 +291,7 @@ impl Rework<'_, '_> {
         let problem = self.state.problem;
         let mut seen = BTreeSet::new();
         let mut fits = |(share, near): &Homeless| {
-            near.contains(&p)
+            near.binary_search(&p).is_ok()
                 && problem.demands[share.service].governing == policy
                 && (!problem.service(share.service).one_per_node || seen.insert(share.service))
         };

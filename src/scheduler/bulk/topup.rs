@@ -9,21 +9,33 @@ use crate::scheduler::pack;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::State;
 
-/// The pools where a replica may be that was allotted to one.
+/// The pools where a replica may be that was allotted to one, in order.
 pub(crate) fn others(problem: &Problem<'_>, guide: &Guide, share: &Share) -> Vec<usize> {
+    let usable = &problem.demands[share.service].usable;
+    among(problem, guide, share, usable)
+}
+
+/// Which of these pools, in order, a replica may be in that was allotted to one.
+pub(crate) fn among(
+    problem: &Problem<'_>,
+    guide: &Guide,
+    share: &Share,
+    pools: &[usize],
+) -> Vec<usize> {
     let freedom = demand::freedom(problem, share.service);
     if freedom == Freedom::Here {
         return vec![share.pool];
     }
     let region = guide.rows.region(share.pool);
     let tied = demand::is_tied(problem, share.service);
-    let near = |&p: &usize| {
+    let near = |p: usize| {
         freedom == Freedom::Anywhere
             || p == share.pool
             || (guide.rows.region(p) == region && (!tied || same_reach(problem, share, p)))
     };
-    let usable = problem.demands[share.service].usable.iter();
-    usable.copied().filter(near).collect()
+    let usable = &problem.demands[share.service].usable;
+    let may = |p: &usize| near(*p) && usable.binary_search(p).is_ok();
+    pools.iter().copied().filter(may).collect()
 }
 
 /// Whether a pool is as near to everything that the service is tied to as the one it was allotted to.
