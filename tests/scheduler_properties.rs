@@ -147,6 +147,42 @@ fn through_changes(
     Ok(())
 }
 
+/// Takes a fleet with zones through some changes, of zones too.
+fn through_zones(
+    seed: u64,
+    pools: u64,
+    services: u64,
+    changes: usize,
+) -> Result<(), TestCaseError> {
+    let mut rng = Rng(seed);
+    let shape = Shape {
+        pools,
+        services,
+        wild: true,
+    };
+    let mut snapshot = random(seed, &shape);
+    if rng.chance(70) {
+        fleet::offers::add_zones(&mut snapshot, seed);
+    }
+    let mut solution = holds(&snapshot, seed)?;
+    for _ in 0..changes {
+        snapshot = after(&snapshot, &solution);
+        let pool = rng.below(pools) as usize;
+        let pool = &mut snapshot.pools[pool];
+        match rng.below(4) {
+            // Machines of the scheduler's keep the zone that they are in.
+            0 if pool.zones.len() > 1 => {
+                pool.zones.pop_first();
+                snapshot.sell_in_zones();
+            }
+            1 if pool.zones.is_empty() => fleet::offers::add_zones(&mut snapshot, rng.next()),
+            _ => change(&mut snapshot, &mut rng),
+        }
+        solution = holds(&snapshot, seed)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_service_disturbed_for_good_is_not_left_in_halves() {
     through_changes(16_289_350_672_366_994_192, 2, 6, 2).unwrap();
@@ -222,6 +258,31 @@ proptest! {
         fleet::offers::add_spot(&mut snapshot, seed);
         let solution = holds(&snapshot, seed)?;
         prop_assert!(solution.certificate.lower_bound <= solution.objective);
+    }
+
+    #[test]
+    fn fleets_with_several_zones_are_sound(
+        seed in any::<u64>(),
+        pools in 1u64..5,
+        services in 1u64..10,
+        spot in any::<bool>(),
+    ) {
+        let mut snapshot = random(seed, &Shape { pools, services, wild: true });
+        if spot {
+            fleet::offers::add_spot(&mut snapshot, seed);
+        }
+        fleet::offers::add_zones(&mut snapshot, seed);
+        holds(&snapshot, seed)?;
+    }
+
+    #[test]
+    fn zones_that_come_and_go_leave_plans_sound(
+        seed in any::<u64>(),
+        pools in 1u64..4,
+        services in 1u64..10,
+        changes in 1usize..5,
+    ) {
+        through_zones(seed, pools, services, changes)?;
     }
 
     #[test]

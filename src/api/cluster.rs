@@ -100,7 +100,7 @@ pub struct ClusterNodes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["nodeClass", "capacityType"])
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["nodeClass", "capacityType", "zone"])
     )]
     pub groups: Vec<NodeGroup>,
     /// Name of the LatticeNodeClass of control plane machines.
@@ -112,7 +112,7 @@ pub struct ClusterNodes {
     pub autoscale: Option<Autoscale>,
 }
 
-/// Worker machines of one class.
+/// Worker machines of one class, type of capacity and zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeGroup {
@@ -122,6 +122,14 @@ pub struct NodeGroup {
     /// On-demand or spot capacity.
     #[serde(default)]
     pub capacity_type: CapacityType,
+    /// The zone that they are in, one of the pool's `zones`; empty if that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(
+        length(max = 63),
+        regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"),
+        extend("default" = "")
+    )]
+    pub zone: String,
     /// Number of machines.
     #[schemars(range(min = 0, max = 100000))]
     pub count: u32,

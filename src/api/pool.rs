@@ -81,6 +81,11 @@ pub struct LatticePoolSpec {
 /// Where a pool's machines come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.zone) || !has(self.zones) || size(self.zones) == 0",
+    "message": "a pool is confined to one `zone` or has several `zones`, not both",
+    "fieldPath": ".zones",
+}]))]
 pub struct PoolProvider {
     /// The infrastructure.
     #[serde(rename = "type")]
@@ -92,6 +97,15 @@ pub struct PoolProvider {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub zone: Option<String>,
+    /// The provider's names of the zones, if the pool has several: each worker is in one of them, and the
+    /// scheduler says in which.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub zones: Vec<String>,
     /// Credentials for the provider's API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,

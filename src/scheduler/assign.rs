@@ -16,8 +16,6 @@ use std::collections::BTreeSet;
 const SEED_STEPS: u64 = 64;
 /// Nodes over which a cluster's overhead is reckoned when pools are compared.
 const OVERHEAD_NODES: u32 = 20;
-/// Stands for a cluster that is not there yet.
-const NEW_CLUSTER: usize = usize::MAX;
 
 /// How pools are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +134,7 @@ impl Task {
                 if state.replicas(self.s) >= problem.service(self.s).replicas {
                     return Err(NoPlace);
                 }
-                let allowed = |_: &State<'_>, found: Option<usize>| found == Some(c);
+                let allowed = |_: &State<'_>, place: Place| place.cluster == c;
                 self.put(state, pool, &allowed).ok_or(NoPlace)?;
             }
         }
@@ -157,21 +155,35 @@ impl Task {
                 return Err(NoPlace);
             }
             let mark = state.mark();
-            let s = self.s;
-            let allowed = |state: &State<'_>, c: Option<usize>| {
-                let place = place_of(p, c);
-                let near = match need {
-                    Need::Serve(from, ms) => state.problem.distances.places(from, place) <= ms,
-                    _ => true,
-                };
-                near && latency::reaches(state, s, place)
-            };
-            if self.put(state, p, &allowed).is_some() && self.seeds(state).is_ok() {
+            if self.seed(state, p, &need).is_some() && self.seeds(state).is_ok() {
                 return Ok(());
             }
             state.undo(mark);
         }
         Err(NoPlace)
+    }
+
+    /// Puts a replica where a need is met; of several zones, in one that keeps the spread even if there is one.
+    fn seed(&self, state: &mut State<'_>, p: usize, need: &Need) -> Option<()> {
+        let s = self.s;
+        let meets = |state: &State<'_>, place: Place| {
+            let near = match need {
+                Need::Serve(from, ms) => state.problem.distances.places(*from, place) <= *ms,
+                _ => true,
+            };
+            near && latency::reaches(state, s, place)
+        };
+        if state.problem.pools[p].zones.are_several() {
+            let rules = Evenness::of(state, s);
+            let even = |state: &State<'_>, place: Place| {
+                let allow = |rule: &Evenness| rule.allows_place(state.problem, place);
+                rules.iter().all(allow) && meets(state, place)
+            };
+            if self.put(state, p, &even).is_some() {
+                return Some(());
+            }
+        }
+        self.put(state, p, &meets)
     }
 
     /// Pools that meet a need, those that keep the spread even first, then the cheapest.
@@ -198,7 +210,7 @@ impl Task {
             .map(|&(_, p)| p)
             .filter(|&p| rules.iter().all(|rule| rule.allows_pool(problem, p)))
             .collect();
-        let mut list = self.by_price(state, pools);
+        let mut list = self.by_price(state, pools, &[]);
         list.sort_by_key(|p| !even.contains(p));
         list
     }
@@ -207,10 +219,11 @@ impl Task {
     fn rest(&mut self, state: &mut State<'_>) -> Result<(), NoPlace> {
         let wanted = state.problem.service(self.s).replicas;
         // A pool that takes no replica takes none later: it only gets fuller. Evenness over
-        // clusters may change from one replica to the next, though.
+        // clusters and zones may change from one replica to the next, though.
         let mut full = BTreeSet::new();
-        let steady = !(state.problem.demands[self.s].spread.iter())
-            .any(|rule| rule.topology == Topology::Cluster);
+        let demand = &state.problem.demands[self.s];
+        let steady =
+            !demand.zonal && !(demand.spread.iter()).any(|rule| rule.topology == Topology::Cluster);
         while state.replicas(self.s) < wanted {
             let rules = Evenness::of(state, self.s);
             let problem = state.problem;
@@ -222,11 +235,10 @@ impl Task {
                 .filter(|&(_, p)| rules.iter().all(|rule| rule.allows_pool(problem, p)))
                 .collect();
             let s = self.s;
-            let placed = self.by_price(state, even).into_iter().any(|p| {
-                let allowed = |state: &State<'_>, c: Option<usize>| {
-                    let place = place_of(p, c);
+            let placed = self.by_price(state, even, &rules).into_iter().any(|p| {
+                let allowed = |state: &State<'_>, place: Place| {
                     latency::reaches(state, s, place)
-                        && rules.iter().all(|rule| rule.allows_cluster(c))
+                        && rules.iter().all(|rule| rule.allows_place(problem, place))
                 };
                 let placed = self.put(state, p, &allowed).is_some();
                 if !placed && steady {
@@ -245,7 +257,12 @@ impl Task {
     }
 
     /// The pools in order of what one more replica costs there.
-    fn by_price(&self, state: &mut State<'_>, pools: Vec<(Micros, usize)>) -> Vec<usize> {
+    fn by_price(
+        &self,
+        state: &mut State<'_>,
+        pools: Vec<(Micros, usize)>,
+        rules: &[Evenness],
+    ) -> Vec<usize> {
         if self.search.pricing == Pricing::Share {
             return pools.into_iter().map(|(_, p)| p).collect();
         }
@@ -253,8 +270,11 @@ impl Task {
         for (at, (_, p)) in pools.into_iter().enumerate() {
             let s = self.s;
             let (mark, before) = (state.mark(), state.usage[p].hourly + state.penalty(s));
-            let allowed =
-                |state: &State<'_>, c: Option<usize>| latency::reaches(state, s, place_of(p, c));
+            let allowed = |state: &State<'_>, place: Place| {
+                let mut rules = rules.iter().filter(|rule| rule.is_over_zones());
+                latency::reaches(state, s, place)
+                    && rules.all(|rule| rule.allows_place(state.problem, place))
+            };
             let added = match self.put(state, p, &allowed) {
                 Some(()) => state.usage[p].hourly + state.penalty(s) - before,
                 None => Micros::MAX,
@@ -270,7 +290,7 @@ impl Task {
         &self,
         state: &mut State<'_>,
         pool: usize,
-        allowed: &dyn Fn(&State<'_>, Option<usize>) -> bool,
+        allowed: &dyn Fn(&State<'_>, Place) -> bool,
     ) -> Option<()> {
         let within = Within {
             allowed,
@@ -278,13 +298,6 @@ impl Task {
             opening: self.search.opening,
         };
         pack::place(state, self.s, pool, &within).ok().map(|_| ())
-    }
-}
-
-fn place_of(pool: usize, c: Option<usize>) -> Place {
-    Place {
-        pool,
-        cluster: c.unwrap_or(NEW_CLUSTER),
     }
 }
 

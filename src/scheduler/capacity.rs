@@ -1,6 +1,7 @@
 //! On-demand and spot capacity, and what the risk of spot is taken to cost.
 
 use super::units::{HOURS_PER_MONTH, Micros, PPM};
+use super::zones::zone_of;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -46,8 +47,10 @@ impl fmt::Display for CapacityType {
     }
 }
 
-/// A node class and the type of capacity, from the name that [`CapacityType::offer`] makes of them.
+/// A node class and the type of capacity, from the name that [`CapacityType::offer`] makes of them, in
+/// whatever zone.
 pub fn class_of(offer: &str) -> (&str, CapacityType) {
+    let (offer, _) = zone_of(offer);
     match offer.split_once('/') {
         Some((class, _)) => (class, CapacityType::Spot),
         None => (offer, CapacityType::OnDemand),

@@ -1,6 +1,6 @@
 //! Why not there: all reasons of every pool for a service, and what makes a service impossible.
 
-use super::constraint::{self, latency, min_regions, required_regions};
+use super::constraint::{self, latency, min_regions, required_regions, spread};
 use super::model::{ServiceId, Snapshot};
 use super::pack::{self, Opening, Within};
 use super::prior;
@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::reason::{Reason, Why};
 use super::solution::Solution;
 use super::state::State;
-use super::topology::is_of_pools;
+use super::topology::{NEW_CLUSTER, Place, is_of_pools};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Takes the reasons why a pool (by name) holds no replica of a service; an error ends the listing.
@@ -80,7 +80,7 @@ fn not_here(state: &mut State<'_>, s: usize, p: usize) -> Vec<Why> {
 }
 
 fn put(state: &mut State<'_>, s: usize, p: usize) -> Result<(), Vec<Why>> {
-    let anywhere = |_: &State<'_>, _: Option<usize>| true;
+    let anywhere = |_: &State<'_>, _: Place| true;
     let within = Within {
         allowed: &anywhere,
         buy: true,
@@ -172,7 +172,7 @@ fn uneven(state: &State<'_>, s: usize, possible: &[usize]) -> Vec<Why> {
         }
         let mut open: BTreeMap<usize, bool> = BTreeMap::new();
         for &p in problem.eligible(s) {
-            if let Some(domain) = problem.domain(p, rule.topology) {
+            for domain in spread::in_pool(problem, s, p, rule.topology) {
                 *open.entry(domain).or_default() |= possible.contains(&p);
             }
         }
@@ -204,10 +204,12 @@ fn unreachable(state: &State<'_>, s: usize, possible: &[usize]) -> Vec<Why> {
     for &(d, max_ms) in &problem.demands[s].latency {
         let nearest = possible
             .iter()
-            .filter_map(|&pool| {
-                let place = super::topology::Place {
+            .flat_map(|&pool| problem.zones(s, pool).iter().map(move |&zone| (pool, zone)))
+            .filter_map(|(pool, zone)| {
+                let place = Place {
                     pool,
-                    cluster: usize::MAX,
+                    cluster: NEW_CLUSTER,
+                    zone,
                 };
                 latency::nearest(state, place, d)
             })

@@ -27,6 +27,7 @@ pub(crate) fn fleet(pools: &[(&str, &str)], services: &[(&str, u32)]) -> Snapsho
             capacity: Resources::new(4000, 8192),
             reserved: Resources::default(),
             spot: None,
+            zone: None,
         }],
         services: services.iter().map(|(name, n)| service(name, *n)).collect(),
         ..Snapshot::default()

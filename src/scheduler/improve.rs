@@ -9,6 +9,7 @@ use super::moving::terms::Charge;
 use super::pack::{self, Opening, Within};
 use super::problem::Offer;
 use super::state::{Node, State};
+use super::topology::{NEW_CLUSTER, Place};
 use super::units::{Micros, PPM, Resources};
 
 /// Rounds of all improvements together.
@@ -54,7 +55,7 @@ fn downsize(state: &mut State<'_>) {
     }
 }
 
-/// Exchanges one node for the cheapest class that holds its content.
+/// Exchanges one node for the cheapest class that holds its content, in the same zone.
 fn exchange(state: &mut State<'_>, c: usize, n: usize) {
     let node = state.clusters[c].nodes[n].clone();
     let pool = state.clusters[c].pool;
@@ -69,7 +70,7 @@ fn exchange(state: &mut State<'_>, c: usize, n: usize) {
         .iter()
         .filter(|o| price(o) < price(&node.offer) && node.used().fits(o.allocatable))
         .filter(|o| takes(o))
-        .cloned()
+        .filter_map(|o| state.problem.pools[pool].beside(o, &node.offer))
         .collect();
     offers.sort_by_key(|o| (price(o), o.class));
     for offer in offers {
@@ -169,7 +170,7 @@ pub(crate) fn put_into_room(
     pool: usize,
     opening: Opening,
 ) -> bool {
-    let anywhere = |_: &State<'_>, found: Option<usize>| found.is_some();
+    let anywhere = |_: &State<'_>, place: Place| place.cluster != NEW_CLUSTER;
     let within = Within {
         allowed: &anywhere,
         buy: false,
@@ -223,7 +224,8 @@ fn merge_away(
     tenants: &[(usize, u32)],
     opening: Opening,
 ) -> bool {
-    let elsewhere = |_: &State<'_>, found: Option<usize>| found.is_some_and(|found| found != c);
+    let elsewhere =
+        |_: &State<'_>, place: Place| place.cluster != NEW_CLUSTER && place.cluster != c;
     let within = Within {
         allowed: &elsewhere,
         buy: true,

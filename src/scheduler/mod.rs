@@ -11,6 +11,7 @@ pub mod capacity;
 pub mod check;
 mod component;
 mod constraint;
+mod domains;
 mod exact;
 pub mod explain;
 pub mod extended;
@@ -38,6 +39,7 @@ mod solve;
 mod state;
 pub mod topology;
 pub mod units;
+pub mod zones;
 
 pub use component::latency_cycles;
 pub use solve::{decide, solve};

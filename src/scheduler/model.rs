@@ -85,8 +85,11 @@ pub struct Pool {
     pub provider: String,
     /// The `region` label, else the provider's region.
     pub region: String,
-    /// The `zone` label, if any.
+    /// The zone that all of it is in, if it is confined to one.
     pub zone: Option<String>,
+    /// The zones that its nodes may be in, if there are several to choose from.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub zones: BTreeSet<String>,
     /// Labels for selectors and compliance; a list-valued label holds several values.
     pub labels: BTreeMap<String, BTreeSet<String>>,
     /// Upper limits over all clusters of the pool.
@@ -131,6 +134,9 @@ pub struct NodeClass {
     /// Interruptions that a machine is expected to see in a month, in millionths, if it is spot capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<u64>,
+    /// The zone that such a machine is in, if it is one of several that a pool has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 impl NodeClass {
@@ -248,7 +254,7 @@ pub struct Spread {
 pub enum Topology {
     /// A pool's region.
     Region,
-    /// A pool's zone; a pool without one is a zone of its own.
+    /// The zone that a node is in; a pool without one is a zone of its own.
     Zone,
     /// A pool.
     Pool,

@@ -15,7 +15,7 @@ pub(crate) fn live(state: &State<'_>) -> Vec<LaidCluster> {
     let mut taken: BTreeSet<String> = state.clusters.iter().map(|c| c.name.clone()).collect();
     let mut clusters = Vec::new();
     for c in state.clusters.iter().filter(|c| c.is_wanted()) {
-        let mut cluster = cluster(c);
+        let mut cluster = cluster(state, c);
         if cluster.name.is_empty() {
             cluster.name = name(state, c, &taken);
             taken.insert(cluster.name.clone());
@@ -119,24 +119,31 @@ pub(crate) fn decisions(snapshot: &Snapshot, clusters: Vec<Cluster>) -> Vec<Clus
     decisions
 }
 
-fn cluster(c: &ClusterState) -> LaidCluster {
+fn cluster(state: &State<'_>, c: &ClusterState) -> LaidCluster {
+    let pool = &state.problem.pools[c.pool];
     let nodes = c.nodes.iter().filter(|node| node.live);
     let nodes = nodes.map(|node| LaidNodes {
         class: node.offer.class,
         count: 1,
         tenants: node.tenants.clone(),
     });
-    let pad = (c.pad.as_ref().filter(|_| c.padding() > 0)).map(|pad| LaidNodes {
-        class: pad.class,
-        count: c.padding(),
-        tenants: Vec::new(),
+    let padding = c.pad.iter().flat_map(|pad| {
+        let zones = c.padding_zones().into_iter();
+        zones.map(move |zone| {
+            let there = zone.and_then(|zone| pool.in_zone(pad, zone));
+            LaidNodes {
+                class: there.unwrap_or(pad).class,
+                count: 1,
+                tenants: Vec::new(),
+            }
+        })
     });
     LaidCluster {
         name: c.name.clone(),
         pool: c.pool,
         origin: c.origin.clone(),
         control: c.control.as_ref().map(|(offer, n)| (offer.class, *n)),
-        workers: layout::merged(nodes.chain(pad)),
+        workers: layout::merged(nodes.chain(padding)),
     }
 }
 

@@ -7,6 +7,7 @@ use super::problem::Offer;
 use super::reason::Why;
 use super::score::cost;
 use super::state::{ClusterState, Node, State, Usage};
+use super::topology::{NEW_CLUSTER, Place};
 use super::units::{Micros, Resources};
 use std::collections::BTreeSet;
 
@@ -21,11 +22,47 @@ pub(crate) enum Opening {
 
 /// Where a replica may go within a pool.
 pub(crate) struct Within<'a> {
-    /// Says whether a cluster, or a new one, will do.
-    pub allowed: &'a dyn Fn(&State<'_>, Option<usize>) -> bool,
+    /// Says whether a cluster, or a new one, will do in a zone.
+    pub allowed: &'a dyn Fn(&State<'_>, Place) -> bool,
     /// Whether nodes may be bought.
     pub buy: bool,
     pub opening: Opening,
+}
+
+/// A cluster that may take a replica, or a new one.
+struct Open {
+    c: usize,
+    /// The zones where it may, if the pool has several.
+    zones: Option<Vec<usize>>,
+}
+
+impl Open {
+    /// None if no zone will do.
+    fn of(state: &State<'_>, s: usize, pool: usize, c: usize, within: &Within<'_>) -> Option<Open> {
+        let zones = &state.problem.pools[pool].zones;
+        let fine = |&zone: &usize| {
+            let place = Place {
+                pool,
+                cluster: c,
+                zone,
+            };
+            state.problem.may_be_in(s, place) && (within.allowed)(state, place)
+        };
+        if !zones.are_several() {
+            return (zones.domains.iter().all(fine)).then_some(Open { c, zones: None });
+        }
+        let found: Vec<usize> = zones.all().filter(fine).collect();
+        (!found.is_empty()).then_some(Open {
+            c,
+            zones: Some(found),
+        })
+    }
+
+    fn has(&self, zone: usize) -> bool {
+        self.zones
+            .as_ref()
+            .is_none_or(|zones| zones.contains(&zone))
+    }
 }
 
 /// Puts one replica of `s` into `pool`; returns the cluster, or everything that stood against it.
@@ -37,12 +74,12 @@ pub(crate) fn place(
     within: &Within<'_>,
 ) -> Result<usize, Vec<Why>> {
     state.steps += 1;
-    let open: Vec<usize> = state.by_pool[pool]
+    let open: Vec<Open> = state.by_pool[pool]
         .iter()
-        .copied()
-        .filter(|&c| accepts(state, c, s) && (within.allowed)(state, Some(c)))
+        .filter(|&&c| accepts(state, c, s))
+        .filter_map(|&c| Open::of(state, s, pool, c, within))
         .collect();
-    if let Some((c, n)) = best_fit(state, s, open.iter().copied(), left_over) {
+    if let Some((c, n)) = fit(state, s, &open, left_over) {
         state.put(c, n, s);
         return Ok(c);
     }
@@ -58,12 +95,12 @@ fn buy(
     state: &mut State<'_>,
     s: usize,
     pool: usize,
-    open: &[usize],
+    open: &[Open],
     within: &Within<'_>,
 ) -> Result<usize, Vec<Why>> {
     let mut against = BTreeSet::new();
     let mut offers = ordered(state, s, pool, within.opening);
-    let padded = open.iter().any(|&c| state.clusters[c].padding() > 0);
+    let padded = open.iter().any(|o| state.clusters[o.c].padding() > 0);
     if !padded {
         // A node costs the same in every cluster then, and what the pool has no room for need not
         // be tried in each of them.
@@ -77,27 +114,28 @@ fn buy(
     if offers.is_empty() {
         return Err(against.into_iter().collect());
     }
-    for &c in open {
-        let cluster = &state.clusters[c];
-        if cluster.live_nodes() < cluster.soft && grow(state, c, s, &offers, &mut against) {
-            return Ok(c);
+    for open in open {
+        let cluster = &state.clusters[open.c];
+        if cluster.live_nodes() < cluster.soft && grow(state, open, s, &offers, &mut against) {
+            return Ok(open.c);
         }
     }
     let founding = (pool, state.problem.demands[s].governing);
-    if !state.no_founding.contains(&founding) && (within.allowed)(state, None) {
-        match found(state, s, pool, &offers) {
+    let new = Open::of(state, s, pool, NEW_CLUSTER, within);
+    if let Some(new) = new.filter(|_| !state.no_founding.contains(&founding)) {
+        match found(state, s, pool, new, &offers) {
             Ok(c) => return Ok(c),
             Err(reasons) => against.extend(reasons),
         }
     }
-    for &c in open {
-        let cluster = &state.clusters[c];
+    for open in open {
+        let cluster = &state.clusters[open.c];
         let (live, soft, max) = (cluster.live_nodes(), cluster.soft, cluster.max);
-        if live >= soft && live < max && grow(state, c, s, &offers, &mut against) {
-            return Ok(c);
+        if live >= soft && live < max && grow(state, open, s, &offers, &mut against) {
+            return Ok(open.c);
         }
         if live >= max {
-            against.insert(full(&state.clusters[c]));
+            against.insert(full(&state.clusters[open.c]));
         }
     }
     Err(against.into_iter().collect())
@@ -115,17 +153,30 @@ fn full(cluster: &ClusterState) -> Why {
 }
 
 /// The node with the least room left over after taking the replica, by a measure of the node and of
-/// the room.
+/// the room, for services that may be in any zone.
 pub(crate) fn best_fit(
     state: &State<'_>,
     s: usize,
     clusters: impl IntoIterator<Item = usize>,
     measure: impl Fn(&Node, Resources) -> u64,
 ) -> Option<(usize, usize)> {
+    let open = clusters.into_iter().map(|c| Open { c, zones: None });
+    let open: Vec<Open> = open.collect();
+    fit(state, s, &open, measure)
+}
+
+fn fit(
+    state: &State<'_>,
+    s: usize,
+    open: &[Open],
+    measure: impl Fn(&Node, Resources) -> u64,
+) -> Option<(usize, usize)> {
     let service = state.problem.service(s);
     let mut best: Option<((bool, u64), usize, usize)> = None;
-    for c in clusters {
+    for open in open {
+        let c = open.c;
         let cluster = &state.clusters[c];
+        let zones = &state.problem.pools[cluster.pool].zones;
         if !cluster.may_have_room(service.size) {
             continue;
         }
@@ -137,6 +188,9 @@ pub(crate) fn best_fit(
                 continue;
             }
             fits = true;
+            if !open.has(zones.domain(node.offer.zone)) {
+                continue;
+            }
             // What others will ask for is left to them as long as there is room elsewhere.
             let scarce = (node.free.extended).is_more_than_asked(service.size.extended);
             let left = (scarce, measure(node, node.free - service.size));
@@ -177,13 +231,21 @@ fn ordered(state: &State<'_>, s: usize, pool: usize, opening: Opening) -> Vec<Of
 
 fn grow(
     state: &mut State<'_>,
-    c: usize,
+    open: &Open,
     s: usize,
     offers: &[Offer],
     against: &mut BTreeSet<Why>,
 ) -> bool {
+    let c = open.c;
     let pool = state.clusters[c].pool;
+    let view = &state.problem.pools[pool];
+    let several = view.zones.are_several();
     for offer in offers {
+        let zone = state.clusters[c].emptiest_zone(|zone| open.has(view.zones.domains[zone]));
+        let there = zone.and_then(|zone| view.in_zone(offer, zone));
+        let Some(offer) = there.or(Some(offer).filter(|_| !several)) else {
+            return false;
+        };
         let (mark, before) = (state.mark(), state.usage[pool]);
         let n = state.open(c, offer);
         state.put(c, n, s);
@@ -201,6 +263,7 @@ fn found(
     state: &mut State<'_>,
     s: usize,
     pool: usize,
+    open: Open,
     offers: &[Offer],
 ) -> Result<usize, BTreeSet<Why>> {
     let problem = state.problem;
@@ -215,7 +278,7 @@ fn found(
     let mark = state.mark();
     let c = state.found(ClusterState::new(problem, pool, policy, control));
     let mut against = BTreeSet::new();
-    if grow(state, c, s, offers, &mut against) {
+    if grow(state, &Open { c, ..open }, s, offers, &mut against) {
         return Ok(c);
     }
     state.undo(mark);

@@ -5,6 +5,7 @@ use super::layout::LaidCluster;
 use super::model::Origin;
 use super::problem::{Offer, Problem};
 use super::state::{ClusterState, State};
+use super::topology::Place;
 
 /// The state before the search. What cannot be carried over is left out.
 pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[LaidCluster]) -> State<'p> {
@@ -56,7 +57,7 @@ fn load_cluster(state: &mut State<'_>, cluster: &LaidCluster) {
             continue;
         }
         for _ in 0..group.count {
-            let n = state.open(c, &offer);
+            let n = state.restore(c, &offer);
             for &(s, count) in &group.tenants {
                 hold(state, c, n, s, count);
             }
@@ -117,22 +118,23 @@ fn control_plane(
     }
 }
 
-/// Takes off what may not be where it is: replicas in pools that no longer pass selector or
+/// Takes off what may not be where it is: replicas in pools and zones that no longer pass selector or
 /// compliance, and on clusters whose rules are no longer the service's own. The rest of such a service may stay.
 pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
     let problem = state.problem;
-    let misplaced: Vec<usize> = state
+    let misplaced: Vec<Place> = state
         .places(s)
         .keys()
+        .copied()
         .filter(|place| {
             let pool = &problem.snapshot.pools[place.pool];
             !selector::matches_pool(&problem.service(s).pools, pool)
                 || !compliance::holds(&problem.demands[s].compliance, pool)
                 || !cluster_rules::accepts(state, place.cluster, s)
+                || !problem.may_be_in(s, *place)
         })
-        .map(|place| place.cluster)
         .collect();
-    for c in misplaced {
-        while state.take_one(s, c) {}
+    for place in misplaced {
+        while state.take_at(s, place) {}
     }
 }

@@ -3,16 +3,18 @@
 
 use super::capacity::{self, CapacityType};
 use super::constraint::{compliance, fit, selector};
+use super::domains;
 use super::hopeless;
 use super::layout::{self, LaidCluster};
 use super::model::{
-    ClusterPolicy, ControlPlaneRule, NodeClass, Preference, Selector, Service, ServiceId, Snapshot,
-    SortBy, Spread, Topology,
+    ClusterPolicy, ControlPlaneRule, NodeClass, Pool, Preference, Selector, Service, ServiceId,
+    Snapshot, SortBy, Spread, Topology,
 };
 use super::moving::terms::Terms;
 use super::score;
-use super::topology::Distances;
+use super::topology::{Distances, Place, SAME_REGION_MS};
 use super::units::{Micros, Resources};
+use super::zones::in_zone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -27,6 +29,8 @@ pub(crate) struct Offer {
     pub capacity_type: CapacityType,
     /// What the risk to one replica is taken to cost an hour.
     pub risk: Micros,
+    /// Which of its pool's zones it is in; none where the pool has no several, and until one is chosen.
+    pub zone: Option<usize>,
 }
 
 impl Offer {
@@ -38,6 +42,7 @@ impl Offer {
             allocatable: node.allocatable(),
             capacity_type: node.capacity_type(),
             risk: capacity::risk(node.spot.unwrap_or(0)),
+            zone: None,
         }
     }
 
@@ -47,10 +52,12 @@ impl Offer {
     }
 }
 
-/// A pool's offers, those on demand first, each type cheapest first, and the domains it belongs to.
+/// A pool's offers, those on demand first, each type cheapest first, and the domains it belongs to. Of several
+/// zones the offers are the same, and listed once, without a zone.
 #[derive(Debug)]
 pub(crate) struct PoolView {
     pub offers: Vec<Offer>,
+    pub zones: Zones,
     domains: BTreeMap<Topology, usize>,
 }
 
@@ -61,7 +68,71 @@ impl PoolView {
     }
 
     pub fn offer_of(&self, class: usize) -> Option<&Offer> {
-        self.offers.iter().find(|o| o.class == class)
+        let mut all = self.offers.iter().chain(self.zones.offers.iter().flatten());
+        all.find(|o| o.class == class)
+    }
+
+    /// The same offer in one of the pool's zones.
+    pub fn in_zone(&self, offer: &Offer, zone: usize) -> Option<&Offer> {
+        let at = self.offers.iter().position(|o| o.class == offer.class)?;
+        self.zones.offers.get(zone)?.get(at)
+    }
+
+    /// The same offer where another node is, if that is known.
+    pub fn beside(&self, offer: &Offer, node: &Offer) -> Option<Offer> {
+        match (self.zones.are_several(), node.zone) {
+            (false, _) => Some(offer.clone()),
+            (true, Some(zone)) => self.in_zone(offer, zone).cloned(),
+            (true, None) => None,
+        }
+    }
+}
+
+/// The zones of a pool: several to choose from, or the one that all of it is.
+#[derive(Debug)]
+pub(crate) struct Zones {
+    /// The domains: of several zones, in the order of the snapshot.
+    pub domains: Vec<usize>,
+    /// For each of several zones the pool's offers there, in the order of its offers.
+    offers: Vec<Vec<Offer>>,
+    /// The domain of nodes of which the zone is not known.
+    unknown: usize,
+}
+
+impl Zones {
+    /// Whether there is a choice to make.
+    pub fn are_several(&self) -> bool {
+        !self.offers.is_empty()
+    }
+
+    /// The domain of a node.
+    pub fn domain(&self, zone: Option<usize>) -> usize {
+        zone.map_or(self.unknown, |zone| self.domains[zone])
+    }
+
+    /// The domains that a node may be in.
+    pub fn all(&self) -> impl Iterator<Item = usize> {
+        let unknown = (!self.domains.contains(&self.unknown)).then_some(self.unknown);
+        self.domains.iter().copied().chain(unknown)
+    }
+
+    /// How many there are to choose from.
+    pub fn count(&self) -> usize {
+        self.offers.len()
+    }
+}
+
+/// Pools that pass selector and compliance.
+#[derive(Default)]
+struct Eligible {
+    pools: Vec<usize>,
+    /// Of pools of which not all zones pass, those that do.
+    zones: BTreeMap<usize, Vec<usize>>,
+}
+
+impl Eligible {
+    fn has_zones(&self, pools: &[PoolView]) -> bool {
+        self.pools.iter().any(|&p| pools[p].zones.are_several())
     }
 }
 
@@ -88,6 +159,8 @@ pub(crate) struct Demand {
     pub eligible: usize,
     /// Of these, the open ones that also have a class a replica fits.
     pub usable: Rc<[usize]>,
+    /// Whether it matters in which zone of a pool a replica is.
+    pub zonal: bool,
     /// What the preferences charge per replica in each pool; empty without preferences.
     penalties: Vec<Micros>,
 }
@@ -107,7 +180,7 @@ pub(crate) struct Problem<'a> {
     pub taken_names: BTreeSet<&'a str>,
     /// Names of the domains of each topology, by domain index.
     pub domain_names: BTreeMap<Topology, Vec<String>>,
-    eligible_sets: Vec<Vec<usize>>,
+    eligible_sets: Vec<Eligible>,
     /// For each region that some service requires: its name, and whether each pool is meant by it.
     required_regions: Vec<(&'a str, Vec<bool>)>,
     class_index: BTreeMap<&'a str, usize>,
@@ -119,21 +192,29 @@ impl<'a> Problem<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let class_index = index(snapshot.node_classes.iter().map(|c| c.name.as_str()));
         let pool_index = index(snapshot.pools.iter().map(|p| p.name.as_str()));
-        let (domain_names, domains) = domains(snapshot);
+        let (domain_names, domains) = domains::of(snapshot);
         let pools = snapshot
             .pools
             .iter()
-            .zip(domains)
-            .map(|(pool, domains)| PoolView {
-                offers: offers(pool, snapshot, &class_index),
-                domains,
+            .zip(&domains)
+            .map(|(pool, domains)| {
+                let (offers, by_zone) = offers(pool, snapshot, &class_index);
+                PoolView {
+                    offers,
+                    zones: Zones {
+                        offers: by_zone,
+                        domains: domains.zones.clone(),
+                        unknown: domains.unknown_zone,
+                    },
+                    domains: domains.whole.clone(),
+                }
             })
             .collect();
         let mut problem = Problem {
             snapshot,
             pools,
             demands: Vec::new(),
-            distances: Distances::new(snapshot),
+            distances: Distances::new(snapshot, &domains),
             no_policy: ClusterPolicy::default(),
             sells_spot: snapshot.node_classes.iter().any(|c| c.spot.is_some()),
             hopeless: Vec::new(),
@@ -201,12 +282,24 @@ impl<'a> Problem<'a> {
                 }
             };
             demand.usable = self.usable(demand.eligible, service, &mut usable);
+            demand.zonal = self.is_zonal(&demand);
             demand.pins = pins.remove(&s).unwrap_or_default();
             self.demands.push(demand);
         }
         for (demand, dependents) in self.demands.iter_mut().zip(dependents) {
+            demand.zonal |= dependents.iter().any(|&(_, ms)| ms < SAME_REGION_MS)
+                && self.eligible_sets[demand.eligible].has_zones(&self.pools);
             demand.dependents = dependents;
         }
+    }
+
+    fn is_zonal(&self, demand: &Demand) -> bool {
+        let eligible = &self.eligible_sets[demand.eligible];
+        let mut spread = demand.spread.iter();
+        eligible.has_zones(&self.pools)
+            && (spread.any(|rule| rule.topology == Topology::Zone)
+                || demand.latency.iter().any(|&(_, ms)| ms < SAME_REGION_MS)
+                || !eligible.zones.is_empty())
     }
 
     /// The open pools of a set that offer a class which a replica of this size fits. Services of which
@@ -223,6 +316,7 @@ impl<'a> Problem<'a> {
         let holding: Vec<bool> = classes.map(|c| fits(c) && takes(c)).collect();
         let list = known.entry((eligible, holding)).or_insert_with(|| {
             self.eligible_sets[eligible]
+                .pools
                 .iter()
                 .copied()
                 .filter(|&p| self.snapshot.pools[p].closed.is_none())
@@ -232,13 +326,23 @@ impl<'a> Problem<'a> {
         Rc::clone(list)
     }
 
-    fn passing(&self, pools: &Selector, labels: &BTreeSet<String>) -> Vec<usize> {
-        (0..self.snapshot.pools.len())
-            .filter(|&p| {
-                let pool = &self.snapshot.pools[p];
-                selector::matches_pool(pools, pool) && compliance::holds(labels, pool)
-            })
-            .collect()
+    fn passing(&self, pools: &Selector, labels: &BTreeSet<String>) -> Eligible {
+        let mut eligible = Eligible::default();
+        for (p, pool) in self.snapshot.pools.iter().enumerate() {
+            if !selector::matches_pool(pools, pool) || !compliance::holds(labels, pool) {
+                continue;
+            }
+            eligible.pools.push(p);
+            let domains = self.pools[p].zones.domains.iter();
+            let passing: Vec<usize> = (pool.zones.iter().zip(domains))
+                .filter(|(zone, _)| selector::matches_zone(pools, pool, zone))
+                .map(|(_, domain)| *domain)
+                .collect();
+            if passing.len() < pool.zones.len() {
+                eligible.zones.insert(p, passing);
+            }
+        }
+        eligible
     }
 
     pub fn service(&self, s: usize) -> &'a Service {
@@ -265,10 +369,37 @@ impl<'a> Problem<'a> {
 
     /// Pools that pass a service's selector and compliance, full or not.
     pub fn eligible(&self, s: usize) -> &[usize] {
-        &self.eligible_sets[self.demands[s].eligible]
+        &self.eligible_sets[self.demands[s].eligible].pools
     }
 
-    /// The domain of a pool; for clusters there is none before they exist.
+    /// The zones of a pool, by domain, that pass a service's selector.
+    pub fn zones(&self, s: usize, pool: usize) -> &[usize] {
+        let chosen = self.eligible_sets[self.demands[s].eligible]
+            .zones
+            .get(&pool);
+        chosen.unwrap_or(&self.pools[pool].zones.domains)
+    }
+
+    /// Whether a service's selector lets it be in a zone of a pool that it lets it be in; of nodes of which the
+    /// zone is not known, only if it lets it be in all of them.
+    pub fn may_be_in(&self, s: usize, place: Place) -> bool {
+        let chosen = &self.eligible_sets[self.demands[s].eligible].zones;
+        chosen.is_empty()
+            || chosen
+                .get(&place.pool)
+                .is_none_or(|zones| zones.contains(&place.zone))
+    }
+
+    /// The place of a node in a cluster.
+    pub fn place(&self, pool: usize, cluster: usize, node: &Offer) -> Place {
+        Place {
+            pool,
+            cluster,
+            zone: self.pools[pool].zones.domain(node.zone),
+        }
+    }
+
+    /// The domain of a pool; for clusters there is none before they exist, nor one zone of several.
     pub fn domain(&self, pool: usize, topology: Topology) -> Option<usize> {
         self.pools[pool].domains.get(&topology).copied()
     }
@@ -343,52 +474,43 @@ fn index_ids(services: &[Service]) -> BTreeMap<&ServiceId, usize> {
         .collect()
 }
 
+/// What a pool sells in whatever zone, and the same in each of its zones.
 fn offers(
-    pool: &super::model::Pool,
+    pool: &Pool,
     snapshot: &Snapshot,
     classes: &BTreeMap<&str, usize>,
-) -> Vec<Offer> {
-    let mut offers: Vec<Offer> = pool
-        .offers
-        .iter()
+) -> (Vec<Offer>, Vec<Vec<Offer>>) {
+    let sold: BTreeMap<&str, Offer> = (pool.offers.iter())
         .filter_map(|offer| {
             let class = *classes.get(offer.class.as_str())?;
             let node = &snapshot.node_classes[class];
-            Some(Offer::new(class, node, offer.hourly))
+            Some((offer.class.as_str(), Offer::new(class, node, offer.hourly)))
         })
         .collect();
+    let name = |o: &Offer| snapshot.node_classes[o.class].name.as_str();
+    let in_every_zone = |offer: &Offer| {
+        let mut zones = pool.zones.iter();
+        zones.all(|zone| sold.contains_key(in_zone(name(offer), zone).as_str()))
+    };
+    let mut offers: Vec<Offer> = (sold.values())
+        .filter(|offer| snapshot.node_classes[offer.class].zone.is_none())
+        .filter(|offer| in_every_zone(offer))
+        .cloned()
+        .collect();
     offers.sort_by_key(|o| (o.capacity_type, o.hourly, o.class));
-    offers
-}
-
-type Domains = (
-    BTreeMap<Topology, Vec<String>>,
-    Vec<BTreeMap<Topology, usize>>,
-);
-
-fn domains(snapshot: &Snapshot) -> Domains {
-    let mut names: BTreeMap<Topology, Vec<String>> = BTreeMap::new();
-    let mut per_pool = vec![BTreeMap::new(); snapshot.pools.len()];
-    for (p, pool) in snapshot.pools.iter().enumerate() {
-        let zone = match &pool.zone {
-            Some(zone) => format!("{}/{zone}", pool.region),
-            None => format!("pool {}", pool.name),
-        };
-        for (topology, name) in [
-            (Topology::Region, pool.region.clone()),
-            (Topology::Zone, zone),
-            (Topology::Pool, pool.name.clone()),
-            (Topology::Provider, pool.provider.clone()),
-        ] {
-            let known = names.entry(topology).or_default();
-            let at = known.iter().position(|n| *n == name).unwrap_or_else(|| {
-                known.push(name);
-                known.len() - 1
-            });
-            per_pool[p].insert(topology, at);
-        }
-    }
-    (names, per_pool)
+    let there = |at: usize, zone: &String| -> Vec<Offer> {
+        let zoned = offers
+            .iter()
+            .filter_map(|o| sold.get(in_zone(name(o), zone).as_str()));
+        let zoned = zoned.cloned().map(|o| Offer {
+            zone: Some(at),
+            ..o
+        });
+        zoned.collect()
+    };
+    let zones = pool.zones.iter().enumerate();
+    let by_zone = zones.map(|(at, zone)| there(at, zone)).collect();
+    (offers, by_zone)
 }
 
 fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
@@ -405,6 +527,7 @@ fn merge_policies(snapshot: &Snapshot, service: &Service) -> Demand {
         pins: BTreeMap::new(),
         eligible: 0,
         usable: Rc::default(),
+        zonal: false,
         penalties: Vec::new(),
     };
     let mut moving = None;

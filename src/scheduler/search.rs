@@ -9,6 +9,7 @@ use super::prior;
 use super::problem::Problem;
 use super::room;
 use super::state::{State, Usage};
+use super::topology::Place;
 use super::units::Micros;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -180,11 +181,11 @@ fn mended(state: &mut State<'_>, services: &[usize], search: Search) -> bool {
 fn shrink(state: &mut State<'_>, s: usize) {
     let wanted = state.problem.service(s).replicas;
     while state.replicas(s) > wanted {
-        let clusters: Vec<usize> = state.places(s).keys().map(|place| place.cluster).collect();
-        let mut best: Option<(bool, Micros, usize)> = None;
-        for c in clusters {
+        let places: Vec<Place> = state.places(s).keys().copied().collect();
+        let mut best: Option<((bool, Micros, usize, usize), Place)> = None;
+        for place in places {
             let mark = state.mark();
-            state.take_one(s, c);
+            state.take_at(s, place);
             let harm = !constraint::of_service(state, s).is_empty()
                 || state.problem.demands[s]
                     .dependents
@@ -192,12 +193,13 @@ fn shrink(state: &mut State<'_>, s: usize) {
                     .any(|&(d, _)| !latency::check(state, d).is_empty());
             let cost = state.hourly() + state.penalty(s);
             state.undo(mark);
-            if best.is_none_or(|least| (harm, cost, c) < least) {
-                best = Some((harm, cost, c));
+            let order = (harm, cost, place.cluster, place.zone);
+            if best.is_none_or(|(least, _)| order < least) {
+                best = Some((order, place));
             }
         }
-        let Some((_, _, c)) = best else { return };
-        state.take_one(s, c);
+        let Some((_, place)) = best else { return };
+        state.take_at(s, place);
     }
 }
 

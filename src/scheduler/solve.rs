@@ -375,9 +375,9 @@ fn finish(asked: &State<'_>, fleet: &Fleet) -> Solution {
 
 fn same_places(before: &State<'_>, after: &State<'_>, s: usize) -> bool {
     let named = |state: &State<'_>| -> BTreeMap<String, u32> {
-        let places = state.places(s).iter();
+        let places = state.in_clusters(s).into_iter();
         places
-            .map(|(place, n)| (state.clusters[place.cluster].name.clone(), *n))
+            .map(|((_, c), n)| (state.clusters[c].name.clone(), n))
             .collect()
     };
     named(before) == named(after)

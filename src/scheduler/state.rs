@@ -87,6 +87,8 @@ pub(crate) struct ClusterState {
     pub touched: bool,
     /// No node has more cores free, nor more memory, than this: lets whole clusters be passed over.
     roomiest: Cell<Resources>,
+    /// Nodes in each of the pool's zones, where it has several.
+    zones: Vec<u32>,
     live: u32,
     replicas: u32,
     workers: Usage,
@@ -114,6 +116,40 @@ impl ClusterState {
     fn has_free(&self, n: usize) {
         let free = self.nodes[n].free;
         self.roomiest.set(self.roomiest.get().or_more(free));
+    }
+
+    /// The zone with the fewest nodes of those that will do, if the pool has several.
+    pub fn emptiest_zone(&self, fine: impl Fn(usize) -> bool) -> Option<usize> {
+        let zones = (0..self.zones.len()).filter(|&zone| fine(zone));
+        zones.min_by_key(|&zone| (self.zones[zone], zone))
+    }
+
+    /// The zones of the nodes that fill it up: each where the fewest are.
+    pub fn padding_zones(&self) -> Vec<Option<usize>> {
+        let mut counted = self.zones.clone();
+        (0..self.padding())
+            .map(|_| {
+                let zone = (0..counted.len()).min_by_key(|&zone| (counted[zone], zone))?;
+                counted[zone] += 1;
+                Some(zone)
+            })
+            .collect()
+    }
+
+    fn count_node(&mut self, offer: &Offer) {
+        self.live += 1;
+        self.workers.add(Usage::of(offer, 1));
+        if let Some(zone) = offer.zone {
+            self.zones[zone] += 1;
+        }
+    }
+
+    fn discount_node(&mut self, offer: &Offer) {
+        self.live -= 1;
+        self.workers.remove(Usage::of(offer, 1));
+        if let Some(zone) = offer.zone {
+            self.zones[zone] -= 1;
+        }
     }
 
     /// Nodes that are there, padding not counted.
@@ -218,11 +254,22 @@ impl<'p> State<'p> {
     }
 
     pub fn replicas_in(&self, s: usize, c: usize) -> u32 {
-        let place = Place {
+        let place = |zone| Place {
             pool: self.clusters[c].pool,
             cluster: c,
+            zone,
         };
-        self.places[s].get(&place).copied().unwrap_or(0)
+        let zones = self.places[s].range(place(0)..=place(usize::MAX));
+        zones.map(|(_, n)| n).sum()
+    }
+
+    /// A service's replicas by pool and cluster, in whatever zone.
+    pub fn in_clusters(&self, s: usize) -> BTreeMap<(usize, usize), u32> {
+        let mut counts = BTreeMap::new();
+        for (place, n) in &self.places[s] {
+            *counts.entry((place.pool, place.cluster)).or_default() += n;
+        }
+        counts
     }
 
     pub fn cluster_named(&self, name: &str) -> Option<usize> {
@@ -262,8 +309,7 @@ impl<'p> State<'p> {
                 }
                 Change::Opened { c } => self.alter(c, |cluster| {
                     if let Some(node) = cluster.nodes.pop() {
-                        cluster.live -= 1;
-                        cluster.workers.remove(Usage::of(&node.offer, 1));
+                        cluster.discount_node(&node.offer);
                     }
                 }),
                 Change::Closed { c, n } => self.set_live(c, n, true),
@@ -291,13 +337,21 @@ impl<'p> State<'p> {
         c
     }
 
-    /// Adds an empty worker.
+    /// Adds an empty worker; of an offer without a zone, in the one of the pool's zones where the cluster has
+    /// the fewest.
     pub fn open(&mut self, c: usize, offer: &Offer) -> usize {
+        let cluster = &self.clusters[c];
+        let zone = cluster.emptiest_zone(|_| offer.zone.is_none());
+        let there = zone.and_then(|zone| self.problem.pools[cluster.pool].in_zone(offer, zone));
+        self.restore(c, there.unwrap_or(offer))
+    }
+
+    /// Adds an empty worker that is what it is.
+    pub fn restore(&mut self, c: usize, offer: &Offer) -> usize {
         self.record(Change::Opened { c });
         self.alter(c, |cluster| {
-            cluster.live += 1;
             cluster.touched = true;
-            cluster.workers.add(Usage::of(offer, 1));
+            cluster.count_node(offer);
             cluster.nodes.push(Node {
                 offer: offer.clone(),
                 free: offer.allocatable,
@@ -331,9 +385,22 @@ impl<'p> State<'p> {
     /// Takes one replica of a service out of a cluster, from its least used node, and closes the
     /// node if that empties it and the cluster may shrink.
     pub fn take_one(&mut self, s: usize, c: usize) -> bool {
+        self.take_where(s, c, |_| true)
+    }
+
+    /// The same in one zone of the cluster.
+    pub fn take_at(&mut self, s: usize, place: Place) -> bool {
+        let zones = &self.problem.pools[place.pool].zones;
+        self.take_where(s, place.cluster, |node| {
+            zones.domain(node.offer.zone) == place.zone
+        })
+    }
+
+    fn take_where(&mut self, s: usize, c: usize, fine: impl Fn(&Node) -> bool) -> bool {
         let cluster = &self.clusters[c];
         let emptiest = (0..cluster.nodes.len())
             .filter(|&n| cluster.nodes[n].live && cluster.nodes[n].holds(s))
+            .filter(|&n| fine(&cluster.nodes[n]))
             .min_by_key(|&n| (cluster.nodes[n].used(), n));
         let Some(n) = emptiest else { return false };
         self.take(c, n, s);
@@ -399,28 +466,22 @@ impl<'p> State<'p> {
             cluster.touched = true;
             let node = &mut cluster.nodes[n];
             node.live = live;
-            let usage = Usage::of(&node.offer, 1);
+            let offer = node.offer.clone();
             if live {
-                cluster.live += 1;
-                cluster.workers.add(usage);
+                cluster.count_node(&offer);
                 cluster.has_free(n);
             } else {
-                cluster.live -= 1;
-                cluster.workers.remove(usage);
+                cluster.discount_node(&offer);
             }
         });
     }
 
     fn shift(&mut self, c: usize, n: usize, s: usize, add: bool) {
         let size = self.problem.service(s).size;
-        let mut place = Place {
-            pool: 0,
-            cluster: c,
-        };
-        let risk = self.clusters[c].nodes[n].offer.risk;
-        self.risks[s] += if add { risk } else { -risk };
+        let offer = &self.clusters[c].nodes[n].offer;
+        let place = self.problem.place(self.clusters[c].pool, c, offer);
+        self.risks[s] += if add { offer.risk } else { -offer.risk };
         self.alter(c, |cluster| {
-            place.pool = cluster.pool;
             cluster.touched = true;
             let node = &mut cluster.nodes[n];
             let at = node.tenants.binary_search_by_key(&s, |t| t.0);
@@ -479,6 +540,7 @@ impl ClusterState {
             existed: false,
             touched: false,
             roomiest: Cell::new(Resources::default()),
+            zones: vec![0; problem.pools[pool].zones.count()],
             live: 0,
             replicas: 0,
             workers: Usage::default(),

@@ -1,5 +1,6 @@
 //! How far apart two places are.
 
+use super::domains::Domains;
 use super::model::{Snapshot, Topology};
 use std::collections::BTreeMap;
 
@@ -12,23 +13,27 @@ pub const SAME_REGION_MS: u32 = 5;
 /// Round trip between two regions for which the platform team set nothing, ms.
 pub const OTHER_REGION_MS: u32 = 150;
 
-/// A pool, and a cluster in it when one is known.
+/// Stands for a cluster that is not there yet.
+pub(crate) const NEW_CLUSTER: usize = usize::MAX;
+
+/// A pool, a cluster in it when one is known, and the domain of the zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub pool: usize,
     pub cluster: usize,
+    pub zone: usize,
 }
 
 /// Round trips between pools.
 #[derive(Debug)]
 pub(crate) struct Distances {
-    /// Region and zone of each pool, by number.
-    pools: Vec<(usize, Option<usize>)>,
+    /// Region of each pool, by number, and its zones, by domain.
+    pools: Vec<(usize, Vec<usize>)>,
     table: BTreeMap<(usize, usize), u32>,
 }
 
 impl Distances {
-    pub fn new(snapshot: &Snapshot) -> Self {
+    pub fn new(snapshot: &Snapshot, domains: &[Domains]) -> Self {
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         let mut number = |name| {
             let next = numbers.len();
@@ -37,7 +42,8 @@ impl Distances {
         let pools = snapshot
             .pools
             .iter()
-            .map(|p| (number(&p.region), p.zone.as_deref().map(&mut number)))
+            .zip(domains)
+            .map(|(pool, of)| (number(&pool.region), of.zones.clone()))
             .collect();
         let mut table = BTreeMap::new();
         for pair in &snapshot.region_latencies {
@@ -48,32 +54,32 @@ impl Distances {
         Self { pools, table }
     }
 
-    /// Between two pools, in different clusters.
+    /// Between two pools, in different clusters, where they are nearest.
     pub fn pools(&self, a: usize, b: usize) -> u32 {
-        if a == b {
-            return SAME_ZONE_MS;
-        }
-        let ((ra, za), (rb, zb)) = (self.pools[a], self.pools[b]);
-        if ra != rb {
-            return self
-                .table
-                .get(&(ra, rb))
-                .copied()
-                .unwrap_or(OTHER_REGION_MS);
-        }
-        if za.is_some() && za == zb {
-            SAME_ZONE_MS
-        } else {
-            SAME_REGION_MS
+        let (ours, theirs) = (&self.pools[a].1, &self.pools[b].1);
+        match self.regions(a, b) {
+            None if a == b || ours.iter().any(|zone| theirs.contains(zone)) => SAME_ZONE_MS,
+            None => SAME_REGION_MS,
+            Some(ms) => ms,
         }
     }
 
-    /// Between two places.
+    /// Between the regions of two pools, if they are not in the same.
+    fn regions(&self, a: usize, b: usize) -> Option<u32> {
+        let pair = (self.pools[a].0, self.pools[b].0);
+        let set = || self.table.get(&pair).copied();
+        (pair.0 != pair.1).then(|| set().unwrap_or(OTHER_REGION_MS))
+    }
+
+    /// Between two places. Nodes of one cluster may be in different zones, and are then no nearer than these.
     pub fn places(&self, a: Place, b: Place) -> u32 {
-        if a.cluster == b.cluster {
-            SAME_CLUSTER_MS
-        } else {
-            self.pools(a.pool, b.pool)
+        if let Some(ms) = self.regions(a.pool, b.pool) {
+            return ms;
+        }
+        match (a.zone == b.zone, a.cluster == b.cluster) {
+            (true, true) => SAME_CLUSTER_MS,
+            (true, false) => SAME_ZONE_MS,
+            (false, _) => SAME_REGION_MS,
         }
     }
 }
@@ -86,6 +92,7 @@ pub(crate) fn is_of_pools(topology: Topology) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::domains;
     use crate::scheduler::model::{Pool, RegionLatency};
 
     fn pool(name: &str, region: &str, zone: Option<&str>) -> Pool {
@@ -115,8 +122,13 @@ mod tests {
             }],
             ..Snapshot::default()
         };
-        let d = Distances::new(&snapshot);
-        let place = |pool, cluster| Place { pool, cluster };
+        let (_, domains) = domains::of(&snapshot);
+        let d = Distances::new(&snapshot, &domains);
+        let place = |pool: usize, cluster| Place {
+            pool,
+            cluster,
+            zone: domains[pool].zones[0],
+        };
         assert_eq!(d.places(place(0, 7), place(0, 7)), SAME_CLUSTER_MS);
         assert_eq!(d.places(place(0, 7), place(0, 8)), SAME_ZONE_MS);
         assert_eq!(d.pools(0, 1), SAME_ZONE_MS);

@@ -69,6 +69,7 @@ fn classes() -> Vec<NodeClass> {
             capacity: Resources::new(cores * 1000, cores * gib * 1024),
             reserved: Resources::new(70 + 10 * cores.min(4), 700 + cores * gib * 31),
             spot: None,
+            zone: None,
         })
     };
     FAMILIES.into_iter().flat_map(of).collect()

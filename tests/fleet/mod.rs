@@ -107,6 +107,7 @@ fn classes() -> Vec<NodeClass> {
         capacity: Resources::new(cores * 1000, gib * 1024),
         reserved: Resources::new(100, 256),
         spot: None,
+        zone: None,
     })
     .collect()
 }
@@ -154,6 +155,7 @@ fn pool(rng: &mut Rng, i: u64, shape: &Shape) -> Pool {
         provider: rng.pick(&["aws", "gcp", "azure"]).into(),
         region: region.into(),
         zone: rng.chance(50).then(|| rng.pick(&["a", "b"]).to_owned()),
+        zones: BTreeSet::new(),
         labels,
         caps,
         monthly_budget: (shape.wild && rng.chance(20)).then_some(800_000_000),

@@ -13,6 +13,7 @@ pub fn class(name: &str, cores: u64, gib: u64) -> NodeClass {
         capacity: Resources::new(cores * 1000, gib * 1024),
         reserved: Resources::default(),
         spot: None,
+        zone: None,
     }
 }
 

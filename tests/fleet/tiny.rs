@@ -64,6 +64,7 @@ fn class(&(name, cores, gib, _): &(&str, u64, u64, i64)) -> NodeClass {
         capacity: Resources::new(cores * 1000, gib * 1024),
         reserved: Resources::new(100, 256),
         spot: None,
+        zone: None,
     }
 }
 
@@ -88,6 +89,7 @@ fn pool(rng: &mut Rng, i: u64, classes: &[(&str, u64, u64, i64)], tight: bool) -
         provider: rng.pick(&["aws", "gcp"]).into(),
         region: rng.pick(&REGIONS).into(),
         zone: rng.chance(50).then(|| rng.pick(&["a", "b"]).to_owned()),
+        zones: BTreeSet::new(),
         labels: BTreeMap::from([
             (
                 "compliance".to_owned(),

@@ -265,6 +265,7 @@ fn offer(snapshot: &mut Snapshot, larger: &Larger) {
             capacity: larger.capacity,
             reserved: larger.reserved,
             spot: larger.spot,
+            zone: None,
         });
     }
     of_pools(snapshot, &[&larger.pool], |pool| {
@@ -273,6 +274,7 @@ fn offer(snapshot: &mut Snapshot, larger: &Larger) {
             hourly: larger.hourly,
         });
     });
+    snapshot.sell_in_zones();
 }
 
 fn of_pools<T: AsRef<str>>(snapshot: &mut Snapshot, names: &[T], change: impl Fn(&mut Pool)) {

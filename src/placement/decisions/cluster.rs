@@ -16,6 +16,7 @@ use crate::placement::labels;
 use crate::scheduler::capacity::{CapacityType, class_of};
 use crate::scheduler::model::{Cluster, Origin};
 use crate::scheduler::solution::ClusterAction;
+use crate::scheduler::zones::zone_of;
 
 /// Kubernetes version of clusters whose policy names none.
 pub const DEFAULT_KUBERNETES_VERSION: &str = "1.34.1";
@@ -89,7 +90,7 @@ fn nodes(object: &LatticeCluster, wanted: &Cluster) -> ClusterNodes {
 fn same_groups(groups: &[NodeGroup], current: &ClusterNodes) -> bool {
     current.workers > 0 || {
         let mut own: Vec<&NodeGroup> = current.groups.iter().filter(|g| g.count > 0).collect();
-        own.sort_by_key(|group| (&group.node_class, group.capacity_type));
+        own.sort_by_key(|group| (&group.node_class, group.capacity_type, &group.zone));
         own.into_iter().eq(groups)
     }
 }
@@ -105,18 +106,21 @@ fn scheduled_nodes(wanted: &Cluster) -> ClusterNodes {
     }
 }
 
-/// Workers by class and type of capacity.
+/// Workers by class, type of capacity and zone.
 fn groups(wanted: &Cluster) -> Vec<NodeGroup> {
-    let mut counts: BTreeMap<(&str, CapacityType), u32> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, CapacityType, &str), u32> = BTreeMap::new();
     for group in &wanted.workers {
-        *counts.entry(class_of(&group.class)).or_default() += group.count;
+        let (class, capacity) = class_of(&group.class);
+        let zone = zone_of(&group.class).1.unwrap_or_default();
+        *counts.entry((class, capacity, zone)).or_default() += group.count;
     }
     counts
         .into_iter()
         .filter(|(_, count)| *count > 0)
-        .map(|((class, capacity), count)| NodeGroup {
+        .map(|((class, capacity, zone), count)| NodeGroup {
             node_class: class.to_owned(),
             capacity_type: capacity.into(),
+            zone: zone.to_owned(),
             count,
         })
         .collect()

@@ -39,6 +39,7 @@ fn one(name: &str, spec: &LatticeNodeClassSpec, extended: &BTreeSet<String>) -> 
             Resources::new(r.cores.millis(), r.memory_gi.mib())
         }),
         spot: None,
+        zone: None,
     }
 }
 

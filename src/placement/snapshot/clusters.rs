@@ -92,7 +92,11 @@ fn one(
     held: &mut u64,
     problems: &mut Vec<Problem>,
 ) -> Cluster {
-    let machines = nodes::read(name, cluster, names, problems);
+    let zones = (snapshot.pools.iter())
+        .find(|p| p.name == pool)
+        .map(|p| &p.zones);
+    let mut machines = nodes::read(name, cluster, names, problems);
+    machines.settle_zones(zones, is_scheduled(cluster));
     let workers = nodes::witness(cluster, &machines.workers)
         // A status that tells of more than there can be is not believed.
         .filter(|groups| {

@@ -77,6 +77,7 @@ pub fn build(inputs: &Inputs) -> Built {
         extended,
         ..Snapshot::default()
     };
+    snapshot.sell_in_zones();
     services::leave_out_cycles(&names, &mut snapshot, &mut problems);
     limits::leave_out_replicas(&names, &mut snapshot, &mut problems);
     clusters::add(&names, &mut snapshot, &mut problems);

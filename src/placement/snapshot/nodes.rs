@@ -1,6 +1,6 @@
 //! The machines of a LatticeCluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problem;
 use super::clusters::CLUSTER;
@@ -10,6 +10,7 @@ use crate::api::cluster_status::NodeRole;
 use crate::placement::problem::nearest;
 use crate::scheduler::capacity::CapacityType;
 use crate::scheduler::model::{NodeGroup, ServiceId};
+use crate::scheduler::zones::{in_zone, zone_of};
 
 /// The machines that a cluster is to have.
 #[derive(Debug, Default)]
@@ -17,6 +18,22 @@ pub(super) struct Machines {
     pub control_plane: Option<(String, u32)>,
     /// Workers by class.
     pub workers: BTreeMap<String, u32>,
+}
+
+impl Machines {
+    /// Leaves out zones that the pool does not have: of such machines it is not known where they are. The
+    /// scheduler's own machines keep them where the pool has others, and are then given up.
+    pub fn settle_zones(&mut self, zones: Option<&BTreeSet<String>>, scheduled: bool) {
+        let none = BTreeSet::new();
+        let zones = zones.unwrap_or(&none);
+        let own = scheduled && !zones.is_empty();
+        for (class, count) in std::mem::take(&mut self.workers) {
+            let (anywhere, zone) = zone_of(&class);
+            let stays = own || zone.is_none_or(|zone| zones.contains(zone));
+            let class = if stays { &class } else { anywhere };
+            *self.workers.entry(class.to_owned()).or_default() += count;
+        }
+    }
 }
 
 /// Reads the machines from the spec.
@@ -45,10 +62,12 @@ pub(super) fn read(
             problems.push(Problem::error(CLUSTER, name, &path, message).at(index));
             continue;
         }
-        *machines
-            .workers
-            .entry(capacity.offer(&group.node_class))
-            .or_default() += group.count;
+        let offer = capacity.offer(&group.node_class);
+        let offer = match group.zone.is_empty() {
+            true => offer,
+            false => in_zone(&offer, &group.zone),
+        };
+        *machines.workers.entry(offer).or_default() += group.count;
     }
     if nodes.workers > 0 {
         match machine_class(

@@ -45,7 +45,8 @@ fn one(
     Pool {
         name: name.to_owned(),
         provider: spec.provider.type_.as_str().to_owned(),
-        zone: label(pool, "zone").or_else(|| spec.provider.zone.clone()),
+        zone: zone(name, pool, problems),
+        zones: spec.provider.zones.iter().cloned().collect(),
         labels: labels(name, pool, &region),
         caps: Caps {
             max_nodes: capacity.max_nodes.map(u64::from),
@@ -57,6 +58,20 @@ fn one(
         region,
         closed,
     }
+}
+
+/// The zone that all of a pool is in.
+fn zone(name: &str, pool: &LatticePool, problems: &mut Vec<Problem>) -> Option<String> {
+    let labelled = label(pool, "zone");
+    if pool.spec.provider.zones.is_empty() {
+        return labelled.or_else(|| pool.spec.provider.zone.clone());
+    }
+    if labelled.is_some() {
+        let message = "the pool has `zones`, which count instead; leave the label out".to_owned();
+        let path = ["spec", "labels", "zone"];
+        problems.push(Problem::warning(POOL, name, &path, message));
+    }
+    None
 }
 
 /// The first value of a label.
@@ -79,6 +94,10 @@ fn labels(name: &str, pool: &LatticePool, region: &str) -> BTreeMap<String, BTre
     for (key, values) in &pool.spec.labels {
         let values = LabelValues::as_slice(values).iter().cloned().collect();
         labels.insert(key.clone(), values);
+    }
+    let zones = &pool.spec.provider.zones;
+    if !zones.is_empty() {
+        labels.insert("zone".to_owned(), zones.iter().cloned().collect());
     }
     labels
 }

@@ -4,12 +4,13 @@ use crate::scheduler::model::Topology;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::topology::SAME_ZONE_MS;
 
-/// Whether a group of services can be allotted pool by pool: what depends on clusters cannot, nor what
+/// Whether a group of services can be allotted pool by pool: what depends on clusters or on a pool's zones cannot, nor what
 /// prices of cores and memory say too little of.
 pub(crate) fn is_by_pool(problem: &Problem<'_>, members: &[usize]) -> bool {
     members.iter().all(|&s| {
         let demand = &problem.demands[s];
         !problem.hopeless[s]
+            && !demand.zonal
             && problem.service(s).size.extended.is_none()
             && !(problem.sells_spot && problem.service(s).capacity_types.spot)
             && demand.pins.is_empty()

@@ -9,6 +9,7 @@ mod money;
 mod moves;
 mod preferences;
 mod services;
+mod zones;
 
 use super::limits;
 use super::model::{Cluster, NodeClass, Pool, Service, ServiceId, Snapshot};
@@ -22,7 +23,7 @@ pub const LOWER_BOUND: &str = "lowerBound";
 const LIMITS: &str = "limits";
 
 /// Every rule that is checked.
-pub const RULES: [&str; 29] = [
+pub const RULES: [&str; 30] = [
     LIMITS,
     "replicas",
     "outcome",
@@ -37,6 +38,7 @@ pub const RULES: [&str; 29] = [
     "capacity type",
     "replicaSpread",
     "offer",
+    "zone",
     "maxNodes",
     "maxCores",
     "maxMemory",
@@ -85,6 +87,7 @@ pub fn check(snapshot: &Snapshot, solution: &Solution) -> Vec<Violation> {
     }
     let view = View::new(snapshot, solution);
     fleet::check(&view, &mut found);
+    zones::check(&view, &mut found);
     clusters::check(&view, &mut found);
     services::check(&view, &mut found);
     money::check(&view, &mut found);

@@ -1,6 +1,6 @@
 //! What each service must have.
 
-use super::{View, Violation, say};
+use super::{View, Violation, say, zones};
 use crate::scheduler::model::{
     Cluster, Expression, Operator, Origin, Policy, Pool, Selector, Service, ServiceId, Topology,
 };
@@ -8,14 +8,17 @@ use crate::scheduler::solution::Verdict;
 use crate::scheduler::topology::{OTHER_REGION_MS, SAME_CLUSTER_MS, SAME_REGION_MS, SAME_ZONE_MS};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Place<'a> = (&'a Cluster, &'a Pool, u32);
+/// Cluster, pool, replicas, and which of the pool's zones.
+type Place<'a> = (&'a Cluster, &'a Pool, u32, Option<&'a str>);
 
 pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
     let mut places: BTreeMap<&ServiceId, Vec<Place<'_>>> = BTreeMap::new();
-    for (&(id, name), &n) in &view.after {
+    for (&(id, name), _) in &view.after {
         let cluster = view.cluster(name);
         if let (Some(cluster), Some(pool)) = (cluster, cluster.and_then(|c| view.pool(&c.pool))) {
-            places.entry(id).or_default().push((cluster, pool, n));
+            let mine = by_zone(view, cluster, pool, id).into_iter();
+            let mine = mine.map(|(zone, n)| (cluster, pool, n, zone));
+            places.entry(id).or_default().extend(mine);
         }
     }
     let none = Vec::new();
@@ -35,16 +38,37 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
                 if outcome.reasons.is_empty() {
                     say(found, "outcome", &name, "no reason is given".into());
                 }
-                for (cluster, _, n) in mine {
-                    let had = view.before.get(&(&service.id, cluster.name.as_str()));
-                    if had.is_none_or(|had| n > had) {
-                        let detail = format!("{n} placed by halves in {}", cluster.name);
+                let names: BTreeSet<&str> = mine.iter().map(|p| p.0.name.as_str()).collect();
+                for cluster in names {
+                    let key = (&service.id, cluster);
+                    let n = view.after.get(&key).copied().unwrap_or(0);
+                    if view.before.get(&key).is_none_or(|&had| n > had) {
+                        let detail = format!("{n} placed by halves in {cluster}");
                         say(found, "outcome", &name, detail);
                     }
                 }
             }
         }
     }
+}
+
+/// Replicas of a service on a cluster by zone of the pool.
+fn by_zone<'a>(
+    view: &View<'a>,
+    cluster: &Cluster,
+    pool: &'a Pool,
+    id: &ServiceId,
+) -> BTreeMap<Option<&'a str>, u32> {
+    let mut counts = BTreeMap::new();
+    for group in &cluster.workers {
+        let n = group.services.get(id).copied().unwrap_or(0) * group.count;
+        if n > 0 {
+            *counts
+                .entry(zones::of_class(view, pool, &group.class))
+                .or_default() += n;
+        }
+    }
+    counts
 }
 
 pub(super) fn policies<'a>(view: &View<'a>, service: &Service) -> Vec<&'a Policy> {
@@ -90,7 +114,7 @@ fn one(
 ) {
     let name = service.id.to_string();
     let policies = policies(view, service);
-    let total: u32 = mine.iter().map(|(_, _, n)| n).sum();
+    let total: u32 = mine.iter().map(|place| place.2).sum();
     if total != service.replicas {
         say(
             found,
@@ -106,14 +130,15 @@ fn one(
         .iter()
         .find(|p| p.cluster_policy.is_some())
         .map(|p| &p.name);
-    for (cluster, pool, _) in mine {
-        if !passes(service, &policies, pool) {
-            say(
-                found,
-                "selector or compliance",
-                &name,
-                format!("in {}", pool.name),
-            );
+    for (cluster, pool, _, zone) in mine {
+        let here = match zone {
+            Some(zone) => in_zone(service, pool, zone),
+            None => pool.zones.iter().all(|zone| in_zone(service, pool, zone)),
+        };
+        if !passes(service, &policies, pool) || !here {
+            let zone = zone.map_or(String::new(), |zone| format!(", {zone}"));
+            let detail = format!("in {}{zone}", pool.name);
+            say(found, "selector or compliance", &name, detail);
         }
         let pinned = view
             .snapshot
@@ -135,7 +160,7 @@ fn one(
     for region in &service.required_regions {
         if !mine
             .iter()
-            .any(|(_, p, _)| p.region == *region || p.name == *region)
+            .any(|(_, p, ..)| p.region == *region || p.name == *region)
         {
             say(
                 found,
@@ -145,7 +170,7 @@ fn one(
             );
         }
     }
-    let regions: BTreeSet<&str> = mine.iter().map(|(_, p, _)| p.region.as_str()).collect();
+    let regions: BTreeSet<&str> = mine.iter().map(|(_, p, ..)| p.region.as_str()).collect();
     for policy in &policies {
         if policy
             .min_regions
@@ -173,10 +198,8 @@ fn one(
         .iter()
         .filter(|p| p.service == service.id)
     {
-        let there = mine
-            .iter()
-            .find(|(c, _, _)| c.name == pin.cluster)
-            .map_or(0, |p| p.2);
+        let there = mine.iter().filter(|(c, ..)| c.name == pin.cluster);
+        let there: u32 = there.map(|place| place.2).sum();
         if there < pin.replicas.unwrap_or(service.replicas) {
             say(found, "pin", &name, format!("{there} on {}", pin.cluster));
         }
@@ -201,9 +224,21 @@ fn one(
 pub(super) fn passes(service: &Service, policies: &[&Policy], pool: &Pool) -> bool {
     let empty = BTreeSet::new();
     let held = pool.labels.get("compliance").unwrap_or(&empty);
-    selected(&service.pools, &pool.labels)
+    let zones = &pool.zones;
+    let chosen = match zones.is_empty() {
+        true => selected(&service.pools, &pool.labels),
+        false => zones.iter().any(|zone| in_zone(service, pool, zone)),
+    };
+    chosen
         && service.compliance.is_subset(held)
         && policies.iter().all(|p| p.compliance.is_subset(held))
+}
+
+/// Whether a service may be in a pool that has this zone and no other.
+fn in_zone(service: &Service, pool: &Pool, zone: &str) -> bool {
+    let mut labels = pool.labels.clone();
+    labels.insert("zone".into(), BTreeSet::from([zone.to_owned()]));
+    selected(&service.pools, &labels)
 }
 
 fn counts(
@@ -213,12 +248,9 @@ fn counts(
     mine: &[Place<'_>],
     topology: Topology,
 ) -> BTreeMap<String, u32> {
-    let domain = |pool: &Pool| match topology {
+    let domain = |pool: &Pool, zone: Option<&str>| match topology {
         Topology::Region => pool.region.clone(),
-        Topology::Zone => match &pool.zone {
-            Some(zone) => format!("{} {zone}", pool.region),
-            None => format!("pool {}", pool.name),
-        },
+        Topology::Zone => zones::domain(pool, zone),
         Topology::Provider => pool.provider.clone(),
         Topology::Pool | Topology::Cluster => pool.name.clone(),
     };
@@ -229,12 +261,19 @@ fn counts(
             .pools
             .iter()
             .filter(|p| passes(service, policies, p));
-        counts.extend(eligible.map(|pool| (domain(pool), 0)));
+        for pool in eligible {
+            let zones = pool.zones.iter();
+            let zones = zones.filter(|zone| in_zone(service, pool, zone));
+            counts.extend(zones.map(|zone| (domain(pool, Some(zone)), 0)));
+            if pool.zones.is_empty() {
+                counts.insert(domain(pool, None), 0);
+            }
+        }
     }
-    for (cluster, pool, n) in mine {
+    for (cluster, pool, n, zone) in mine {
         let key = match topology {
             Topology::Cluster => cluster.name.clone(),
-            _ => domain(pool),
+            _ => domain(pool, *zone),
         };
         *counts.entry(key).or_default() += n;
     }
@@ -242,14 +281,12 @@ fn counts(
 }
 
 fn distance(view: &View<'_>, a: &Place<'_>, b: &Place<'_>) -> u32 {
-    if a.0.name == b.0.name {
-        return SAME_CLUSTER_MS;
-    }
-    let same_zone = a.1.zone.is_some() && a.1.zone == b.1.zone;
     if a.1.region == b.1.region {
-        return match a.1.name == b.1.name || same_zone {
-            true => SAME_ZONE_MS,
-            false => SAME_REGION_MS,
+        let same_zone = zones::domain(a.1, a.3) == zones::domain(b.1, b.3);
+        return match (same_zone, a.0.name == b.0.name) {
+            (true, true) => SAME_CLUSTER_MS,
+            (true, false) => SAME_ZONE_MS,
+            (false, _) => SAME_REGION_MS,
         };
     }
     let pair = view.snapshot.region_latencies.iter().rev().find(|l| {

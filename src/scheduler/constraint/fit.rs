@@ -80,6 +80,7 @@ mod tests {
             capacity: Resources::new(2000, 32 * 1024),
             reserved: Resources::default(),
             spot: None,
+            zone: None,
         });
         snapshot.pools[0].offers.push(Offer {
             class: "tall".into(),
@@ -109,6 +110,7 @@ mod tests {
             capacity: Resources::new(4000, 4096).with(Extended::new([(1, 2)])),
             reserved: Resources::default(),
             spot: None,
+            zone: None,
         });
         snapshot.pools[0].offers.push(Offer {
             class: "gpu".into(),

@@ -44,6 +44,7 @@ pub(crate) fn of_service(state: &State<'_>, s: usize) -> Vec<Why> {
         let pool = &problem.snapshot.pools[place.pool];
         let service = problem.service(s);
         found.extend(selector::check(&service.pools, pool));
+        found.extend(selector::check_zone(problem, s, *place));
         found.extend(compliance::check(&problem.demands[s].compliance, pool));
     }
     found.extend(cluster_rules::check(state, s));

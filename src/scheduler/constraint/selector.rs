@@ -1,12 +1,32 @@
 //! Label selectors. A list-valued pool label matches by membership.
 
 use crate::scheduler::model::{Expression, Operator, Pool, Selector};
+use crate::scheduler::problem::Problem;
 use crate::scheduler::reason::Why;
+use crate::scheduler::topology::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether a pool's labels meet a selector.
+/// The label by which a zone of a pool is chosen.
+const ZONE: &str = "zone";
+
+/// Whether a pool's labels meet a selector; of a pool with several zones, whether those of one zone do.
 pub(crate) fn matches_pool(selector: &Selector, pool: &Pool) -> bool {
-    unmet(selector, &|key| pool.labels.get(key).map(joined)).is_empty()
+    match pool.zones.is_empty() {
+        true => unmet(selector, &|key| pool.labels.get(key).map(joined)).is_empty(),
+        false => (pool.zones.iter()).any(|zone| matches_zone(selector, pool, zone)),
+    }
+}
+
+/// Whether a pool would meet a selector if it had only this zone.
+pub(crate) fn matches_zone(selector: &Selector, pool: &Pool, zone: &str) -> bool {
+    unmet(selector, &|key| labels_in(pool, zone, key)).is_empty()
+}
+
+fn labels_in<'a>(pool: &'a Pool, zone: &'a str, key: &str) -> Option<Vec<&'a str>> {
+    match key == ZONE {
+        true => Some(vec![zone]),
+        false => pool.labels.get(key).map(joined),
+    }
 }
 
 /// Whether plain labels meet a selector.
@@ -17,13 +37,50 @@ pub(crate) fn matches_labels(selector: &Selector, labels: &BTreeMap<String, Stri
     .is_empty()
 }
 
-/// All terms that a pool does not meet.
+/// All terms that a pool does not meet; of a pool with several zones, those that the best of them does not.
 pub(crate) fn check(selector: &Selector, pool: &Pool) -> Vec<Why> {
-    unmet(selector, &|key| pool.labels.get(key).map(joined))
+    let in_zone = |zone: &'_ String| unmet(selector, &|key| labels_in(pool, zone, key));
+    let terms = match pool.zones.is_empty() {
+        true => unmet(selector, &|key| pool.labels.get(key).map(joined)),
+        false => {
+            let zones = pool.zones.iter().map(in_zone);
+            zones.min_by_key(Vec::len).unwrap_or_default()
+        }
+    };
+    let found = |key: &str| match key == ZONE && !pool.zones.is_empty() {
+        true => Some(&pool.zones),
+        false => pool.labels.get(key),
+    };
+    terms
         .into_iter()
         .map(|(key, term)| Why::Selector {
             term,
-            found: pool.labels.get(key).map(|v| joined(v).join(", ")),
+            found: found(key).map(|v| joined(v).join(", ")),
+        })
+        .collect()
+}
+
+/// What the zone of a place does not meet, in a pool that others of its zones let pass. A node of which the zone
+/// is not known may be in any.
+pub(crate) fn check_zone(problem: &Problem<'_>, s: usize, place: Place) -> Vec<Why> {
+    if problem.may_be_in(s, place) {
+        return Vec::new();
+    }
+    let pool = &problem.snapshot.pools[place.pool];
+    let selector = &problem.service(s).pools;
+    let domains = &problem.pools[place.pool].zones.domains;
+    let known = (pool.zones.iter().zip(domains)).find(|(_, domain)| **domain == place.zone);
+    let known = known.map(|(zone, _)| zone);
+    let failing = || (pool.zones.iter()).find(|zone| !matches_zone(selector, pool, zone));
+    let Some(zone) = known.or_else(failing) else {
+        return Vec::new();
+    };
+    let terms = unmet(selector, &|key| labels_in(pool, zone, key)).into_iter();
+    terms
+        .filter(|(key, _)| *key == ZONE)
+        .map(|(_, term)| Why::Selector {
+            term,
+            found: known.cloned(),
         })
         .collect()
 }

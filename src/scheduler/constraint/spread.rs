@@ -1,13 +1,14 @@
 //! `spreadConstraint`: most minus fewest replicas over the eligible domains is at most `maxSkew`.
 //!
-//! Eligible are the domains of the pools that pass selector and compliance, full or not. Over
+//! Eligible are the domains of the pools that pass selector and compliance, full or not; of a pool with several
+//! zones, those that pass. A zone that is not known, of a node from before, counts as one more. Over
 //! clusters, which the scheduler makes itself, the domains are the clusters that hold the service.
 
 use crate::scheduler::model::{Spread, Topology};
 use crate::scheduler::problem::Problem;
 use crate::scheduler::reason::Why;
 use crate::scheduler::state::State;
-use crate::scheduler::topology::is_of_pools;
+use crate::scheduler::topology::{NEW_CLUSTER, Place, is_of_pools};
 use std::collections::BTreeMap;
 
 /// The domains that count whether there are replicas or not.
@@ -17,9 +18,24 @@ fn domains(problem: &Problem<'_>, s: usize, topology: Topology) -> BTreeMap<usiz
     }
     let eligible = problem.eligible(s).iter();
     eligible
-        .filter_map(|&p| problem.domain(p, topology))
+        .flat_map(|&p| in_pool(problem, s, p, topology))
         .map(|domain| (domain, 0))
         .collect()
+}
+
+/// The domains that a service may choose from in one pool.
+pub(crate) fn in_pool<'p>(
+    problem: &'p Problem<'_>,
+    s: usize,
+    pool: usize,
+    topology: Topology,
+) -> impl Iterator<Item = usize> + 'p {
+    let zones = match topology {
+        Topology::Zone => problem.zones(s, pool),
+        _ => &[],
+    };
+    let whole = problem.domain(pool, topology).filter(|_| zones.is_empty());
+    zones.iter().copied().chain(whole)
 }
 
 /// Replicas of a service in each domain, empty ones included.
@@ -29,6 +45,7 @@ fn counts(state: &State<'_>, s: usize, topology: Topology) -> BTreeMap<usize, u3
     for (place, n) in state.places(s) {
         let domain = match topology {
             Topology::Cluster => Some(place.cluster),
+            Topology::Zone => Some(place.zone),
             _ => problem.domain(place.pool, topology),
         };
         if let Some(domain) = domain {
@@ -40,6 +57,7 @@ fn counts(state: &State<'_>, s: usize, topology: Topology) -> BTreeMap<usize, u3
 
 /// How even a service is over one topology now.
 pub(crate) struct Evenness {
+    s: usize,
     topology: Topology,
     max_skew: u32,
     counts: BTreeMap<usize, u32>,
@@ -52,7 +70,7 @@ impl Evenness {
         let rules = state.problem.demands[s].spread.iter();
         let counted = |rule: &Spread| counts(state, s, rule.topology);
         rules
-            .map(|rule| Evenness::new(counted(rule), rule))
+            .map(|rule| Evenness::new(s, counted(rule), rule))
             .collect()
     }
 
@@ -60,11 +78,14 @@ impl Evenness {
     pub fn none_yet(problem: &Problem<'_>, s: usize) -> Vec<Evenness> {
         let rules = problem.demands[s].spread.iter();
         let empty = |rule: &Spread| domains(problem, s, rule.topology);
-        rules.map(|rule| Evenness::new(empty(rule), rule)).collect()
+        rules
+            .map(|rule| Evenness::new(s, empty(rule), rule))
+            .collect()
     }
 
-    fn new(counts: BTreeMap<usize, u32>, rule: &Spread) -> Self {
+    fn new(s: usize, counts: BTreeMap<usize, u32>, rule: &Spread) -> Self {
         Evenness {
+            s,
             topology: rule.topology,
             max_skew: rule.max_skew,
             fewest: counts.values().copied().min().unwrap_or(0),
@@ -81,16 +102,28 @@ impl Evenness {
         }
     }
 
-    /// Whether one more replica in a pool keeps the counts even enough.
-    pub fn allows_pool(&self, problem: &Problem<'_>, pool: usize) -> bool {
-        problem
-            .domain(pool, self.topology)
-            .is_none_or(|domain| self.allows(domain))
+    /// Whether it is about zones.
+    pub fn is_over_zones(&self) -> bool {
+        self.topology == Topology::Zone
     }
 
-    /// Whether one more replica in a cluster does; a new cluster is judged at the end.
-    pub fn allows_cluster(&self, cluster: Option<usize>) -> bool {
-        self.topology != Topology::Cluster || cluster.is_none_or(|c| self.allows(c))
+    /// Whether one more replica in a pool keeps the counts even enough; of its zones, in one of them.
+    pub fn allows_pool(&self, problem: &Problem<'_>, pool: usize) -> bool {
+        if self.topology == Topology::Cluster {
+            return true;
+        }
+        in_pool(problem, self.s, pool, self.topology).any(|domain| self.allows(domain))
+    }
+
+    /// Whether one more replica in a cluster and zone does; a new cluster is judged at the end.
+    pub fn allows_place(&self, problem: &Problem<'_>, place: Place) -> bool {
+        match self.topology {
+            Topology::Cluster => place.cluster == NEW_CLUSTER || self.allows(place.cluster),
+            Topology::Zone if problem.pools[place.pool].zones.are_several() => {
+                self.counts.contains_key(&place.zone) && self.allows(place.zone)
+            }
+            _ => true,
+        }
     }
 
     fn allows(&self, domain: usize) -> bool {
@@ -140,10 +173,10 @@ mod tests {
     fn the_fewest_may_always_grow_and_others_within_the_skew() {
         let counts = BTreeMap::from([(0, 2), (1, 1), (2, 1)]);
         let rule = |topology, max_skew| Spread { topology, max_skew };
-        let even = |skew| Evenness::new(counts.clone(), &rule(Topology::Region, skew));
+        let even = |skew| Evenness::new(0, counts.clone(), &rule(Topology::Region, skew));
         assert!(even(1).allows(1));
         assert!(!even(1).allows(0));
         assert!(even(2).allows(0));
-        assert!(Evenness::new(BTreeMap::new(), &rule(Topology::Zone, 1)).allows(5));
+        assert!(Evenness::new(0, BTreeMap::new(), &rule(Topology::Zone, 1)).allows(5));
     }
 }

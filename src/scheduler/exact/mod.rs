@@ -75,6 +75,7 @@ fn is_small(problem: &Problem<'_>) -> bool {
     snapshot.clusters.is_empty()
         // One replica may be on machines of either type, each at its own risk.
         && !problem.sells_spot
+        && problem.demands.iter().all(|demand| !demand.zonal)
         && snapshot.pins.is_empty()
         && snapshot.services.len() <= SERVICES
         && snapshot.pools.len() <= POOLS

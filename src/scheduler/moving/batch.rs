@@ -6,7 +6,6 @@ use crate::scheduler::improve::may_merge;
 use crate::scheduler::search::is_placed;
 use crate::scheduler::solution::{Move, Moved};
 use crate::scheduler::state::{State, Usage};
-use crate::scheduler::topology::Place;
 use crate::scheduler::units::Micros;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,12 +61,16 @@ pub(super) fn attempt(
     Tried::Left(found)
 }
 
+/// Replicas by pool and cluster.
+type Places = BTreeMap<(usize, usize), u32>;
+
 /// What there was before a move.
 struct Before {
     charge: Charge,
     hourly: Micros,
     usage: Vec<Usage>,
-    places: BTreeMap<usize, BTreeMap<Place, u32>>,
+    /// Replicas of each service by pool and cluster.
+    places: BTreeMap<usize, Places>,
     penalties: Micros,
     /// Replicas that are taken off, by service and cluster.
     off: BTreeMap<(usize, usize), u32>,
@@ -82,7 +85,7 @@ impl Before {
             *off.entry((tenant.s, tenant.c)).or_default() += tenant.count;
         }
         let places: BTreeMap<_, _> = (tenants.iter())
-            .map(|t| (t.s, state.places(t.s).clone()))
+            .map(|t| (t.s, state.in_clusters(t.s)))
             .collect();
         let left: BTreeSet<usize> = tenants.iter().map(|t| t.c).collect();
         Before {
@@ -116,9 +119,8 @@ impl Before {
         let pool = state.clusters[c].pool;
         state.clusters[c].replicas() == 0
             && state.by_pool[pool].iter().any(|&other| {
-                let gained = |(&s, places): (&usize, &BTreeMap<Place, u32>)| {
-                    let cluster = other;
-                    let had = places.get(&Place { pool, cluster });
+                let gained = |(&s, places): (&usize, &Places)| {
+                    let had = places.get(&(pool, other));
                     state.replicas_in(s, other) > had.copied().unwrap_or(0)
                 };
                 other != c && state.clusters[other].existed && self.places.iter().any(gained)
@@ -162,26 +164,26 @@ impl Before {
     /// before, and those for which there is no such place only to other nodes.
     fn moved(&self, state: &State<'_>, s: usize) -> Vec<Moved> {
         let problem = state.problem;
-        let now = state.places(s);
-        let mut arrived: Vec<(Place, u32)> = now
+        let now = state.in_clusters(s);
+        let mut arrived: Vec<((usize, usize), u32)> = now
             .iter()
             .map(|(place, n)| (*place, n.saturating_sub(self.had(s, *place))))
             .collect();
         let mut found = Vec::new();
         for (&(_, c), &off) in self.off.range((s, 0)..(s + 1, 0)) {
             let pool = state.clusters[c].pool;
-            let here = Place { pool, cluster: c };
+            let here = (pool, c);
             let mut gone =
                 (self.had(s, here) - state.replicas_in(s, c).min(self.had(s, here))).min(off);
             let within = off - gone;
-            let mut tell = |to: Place, replicas: u32| {
-                let name = &state.clusters[to.cluster].name;
+            let mut tell = |to: (usize, usize), replicas: u32| {
+                let name = &state.clusters[to.1].name;
                 found.push(Moved {
                     service: problem.service(s).id.clone(),
                     replicas,
                     from_pool: problem.snapshot.pools[pool].name.clone(),
                     from_cluster: state.clusters[c].name.clone(),
-                    to_pool: problem.snapshot.pools[to.pool].name.clone(),
+                    to_pool: problem.snapshot.pools[to.0].name.clone(),
                     to_cluster: Some(name.clone()).filter(|name| !name.is_empty()),
                 });
             };
@@ -199,7 +201,7 @@ impl Before {
         found
     }
 
-    fn had(&self, s: usize, place: Place) -> u32 {
+    fn had(&self, s: usize, place: (usize, usize)) -> u32 {
         let places = self.places.get(&s);
         places.and_then(|p| p.get(&place)).copied().unwrap_or(0)
     }

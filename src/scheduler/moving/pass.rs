@@ -109,22 +109,23 @@ impl<'p> Pass<'_, 'p> {
         nodes.filter(|(_, node)| node.live)
     }
 
-    /// Exchanges nodes for a cheaper class that holds what is on them, all of a cluster at once or else one by one.
+    /// Exchanges nodes for a cheaper class in the same zone that holds what is on them, all of a cluster at once or else one by one.
     fn exchange_nodes(&mut self) {
         for c in self.own_clusters() {
             let problem = self.state.problem;
-            let offers = &problem.pools[self.state.clusters[c].pool].offers;
+            let pool = &problem.pools[self.state.clusters[c].pool];
             let takes = |offer: &Offer, node: &Node| {
                 let mut tenants = node.tenants.iter();
                 node.used().fits(offer.allocatable)
                     && tenants.all(|t| offer.holds(problem.service(t.0)))
             };
             let cheaper = |node: &Node| {
-                let mut offers = offers.iter();
-                offers.find(|o| o.hourly < node.offer.hourly && takes(o, node))
+                let mut offers = pool.offers.iter();
+                let found = offers.find(|o| o.hourly < node.offer.hourly && takes(o, node));
+                found.and_then(|offer| pool.beside(offer, &node.offer))
             };
             let all: Vec<(usize, Offer)> = (self.live_nodes(c))
-                .filter_map(|(n, node)| Some((n, cheaper(node)?.clone())))
+                .filter_map(|(n, node)| Some((n, cheaper(node)?)))
                 .collect();
             if all.len() < 2 || !self.exchange(c, &all) {
                 for one in &all {

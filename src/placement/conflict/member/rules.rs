@@ -285,6 +285,8 @@ fn grown(snapshot: &Snapshot, pool: &Pool, service: &Service) -> Option<Larger> 
         let mut classes = snapshot.node_classes.iter();
         let class: &NodeClass = classes.find(|c| c.name == offer.class)?;
         let takes = service.capacity_types.contains(class.capacity_type());
+        // What is sold in several zones is looked at once.
+        let takes = takes && class.zone.is_none();
         takes.then_some((class, offer.hourly))
     });
     let room = |class: &NodeClass| class.allocatable();
