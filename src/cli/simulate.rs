@@ -32,7 +32,8 @@ pub(crate) struct Args {
     /// Folder, file, or `-` for stdin.
     #[arg(value_name = "DIR")]
     path: PathBuf,
-    /// Lose pools with all their clusters: pool=NAME, region=NAME or provider=NAME. May be repeated.
+    /// Lose pools with all their clusters: pool=NAME, region=NAME or provider=NAME; zone=NAME loses the
+    /// workers in a zone. May be repeated.
     #[arg(long, value_name = "SCOPE=NAME")]
     lose: Vec<String>,
     /// Change the prices of a provider or a pool, such as aws=+20%, aws-us=-5% or aws=1.2; region=NAME=+20%
@@ -89,6 +90,7 @@ enum Each {
     Region,
     Pool,
     Provider,
+    Zone,
 }
 
 impl Args {
@@ -132,6 +134,7 @@ impl Args {
                 Each::Region => Scope::Region,
                 Each::Pool => Scope::Pool,
                 Each::Provider => Scope::Provider,
+                Each::Zone => Scope::Zone,
             }),
             sweep: self.sweep.then(sweep).transpose()?,
             afresh: self.afresh,

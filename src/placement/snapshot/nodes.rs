@@ -174,3 +174,103 @@ pub(super) fn witness(
         .eq(counts)
         .then_some(groups)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use crate::api::LatticeCluster;
+    use crate::placement::decisions::decide;
+    use crate::placement::fixtures::{at, carried_out, object, plain, seed, solved};
+    use crate::placement::snapshot::{Inputs, build};
+
+    /// One pool with three zones over which `shop/web` is spread.
+    fn with_zones() -> Inputs {
+        let mut inputs = seed();
+        inputs.pools.truncate(1);
+        inputs.pools[0].spec.provider.zones = ["a", "b", "c"].map(String::from).to_vec();
+        inputs.policies = vec![object(
+            "LatticePlacementPolicy",
+            "even",
+            json!({
+                "selector": {},
+                "requirements": {"spreadConstraint": {"topologyKey": "zone", "maxSkew": 1}},
+                "clusterPolicy": {"controlPlane": {"replicas": 1}},
+            }),
+        )];
+        let mut web = plain("shop/web", 1, 2);
+        web.spec.replicas.min = 3;
+        inputs.services = vec![web];
+        inputs
+    }
+
+    #[test]
+    fn what_is_written_of_zones_is_read_back() {
+        let after = carried_out(&with_zones(), at(0));
+        let nodes = serde_json::to_value(&after.clusters[0].spec.nodes).unwrap();
+        let group = |zone| json!({"nodeClass": "small", "capacityType": "on-demand", "zone": zone, "count": 1});
+        assert_eq!(nodes["groups"], json!([group("a"), group("b"), group("c")]));
+        assert_eq!(nodes["controlPlaneClass"], "medium");
+        let (built, solution) = solved(&after);
+        assert_eq!(built.problems, []);
+        let nothing = decide(&after, &built, &solution, &Default::default(), at(1));
+        assert_eq!(nothing.actions, []);
+        // Also without a status that tells what is on which machine.
+        let mut untold = after.clone();
+        untold.clusters[0].status = None;
+        assert_eq!(solved(&untold).0.snapshot.clusters, built.snapshot.clusters);
+    }
+
+    #[test]
+    fn a_zone_that_the_pool_does_not_have_is_given_up_or_not_known() {
+        let classes = |pool: &[&str], scheduled: bool| -> Vec<String> {
+            let mut after = carried_out(&with_zones(), at(0));
+            after.pools[0].spec.provider.zones = pool.iter().map(|z| (*z).to_owned()).collect();
+            let cluster: &mut LatticeCluster = &mut after.clusters[0];
+            if !scheduled {
+                cluster.metadata.labels = None;
+            }
+            let workers = &build(&after).snapshot.clusters[0].workers;
+            workers.iter().map(|group| group.class.clone()).collect()
+        };
+        assert_eq!(
+            classes(&["a", "b"], true),
+            ["small@a", "small@b", "small@c"]
+        );
+        assert_eq!(classes(&["a", "b"], false), ["small", "small@a", "small@b"]);
+        assert!(classes(&[], true).iter().all(|class| class == "small"));
+    }
+
+    #[test]
+    fn the_label_is_for_pools_with_one_zone() {
+        let mut inputs = with_zones();
+        let labelled = pool_with_label();
+        inputs.pools[0].spec.labels.extend(labelled.spec.labels);
+        let built = build(&inputs);
+        let said: Vec<String> = built.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].ends_with(
+                "spec.labels.zone: the pool has `zones`, which count instead; leave the label out"
+            ),
+            "{said:?}"
+        );
+        let pool = &built.snapshot.pools[0];
+        assert_eq!((pool.zone.as_ref(), pool.zones.len()), (None, 3));
+        assert_eq!(pool.labels["zone"], pool.zones);
+    }
+
+    fn pool_with_label() -> crate::api::LatticePool {
+        object(
+            "LatticePool",
+            "labelled",
+            json!({
+                "provider": {"type": "aws", "region": "r"},
+                "nodeClasses": [],
+                "labels": {"zone": "z"},
+            }),
+        )
+    }
+}

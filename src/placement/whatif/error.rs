@@ -5,7 +5,9 @@
 #[non_exhaustive]
 pub enum WhatIfError {
     /// What is lost is not said.
-    #[error("`{0}` does not say what is lost: write pool=NAME, region=NAME or provider=NAME")]
+    #[error(
+        "`{0}` does not say what is lost: write pool=NAME, region=NAME, provider=NAME or zone=NAME"
+    )]
     Loss(String),
     /// A price change is not one.
     #[error(
@@ -60,6 +62,14 @@ pub enum WhatIfError {
     /// The name is that of a pool and of a provider.
     #[error("`{0}` is a provider and a pool: write provider={0}=… or pool={0}=…")]
     Ambiguous(String),
+    /// Several regions have a zone of this name.
+    #[error("`{name}` may be any of {}: write one of these", .zones.join(", "))]
+    AmbiguousZone {
+        /// As written.
+        name: String,
+        /// The zones that it may be.
+        zones: Vec<String>,
+    },
     /// A service would have more replicas than a LatticeService may ask for.
     #[error(
         "{service} would have {replicas} replicas, which is more than the {most} that a service may ask for"

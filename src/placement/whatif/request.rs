@@ -15,15 +15,35 @@ pub enum Scope {
     Region,
     /// By their provider.
     Provider,
+    /// By zone, of which a pool may have several.
+    Zone,
 }
 
 impl Scope {
-    /// What a pool is called by this.
-    pub(super) fn of(self, pool: &Pool) -> &str {
+    /// What a pool, or each part of it, is called by this. A zone is called by its region too: providers use the
+    /// same names in all of them.
+    pub(super) fn names(self, pool: &Pool) -> Vec<String> {
         match self {
-            Scope::Pool => &pool.name,
-            Scope::Region => &pool.region,
-            Scope::Provider => &pool.provider,
+            Scope::Pool => vec![pool.name.clone()],
+            Scope::Region => vec![pool.region.clone()],
+            Scope::Provider => vec![pool.provider.clone()],
+            Scope::Zone => {
+                let zones = pool.zone.iter().chain(&pool.zones);
+                zones
+                    .map(|zone| format!("{}/{zone}", pool.region))
+                    .collect()
+            }
+        }
+    }
+
+    /// Whether a pool, or part of it, is meant by a name. The region of a zone may be left out.
+    pub(super) fn has(self, pool: &Pool, name: &str) -> bool {
+        match self {
+            Scope::Zone => {
+                let mut zones = pool.zone.iter().chain(&pool.zones);
+                zones.any(|zone| is_zone(pool, zone, name))
+            }
+            _ => self.names(pool).iter().any(|other| other == name),
         }
     }
 
@@ -32,17 +52,23 @@ impl Scope {
             Scope::Pool => "pool",
             Scope::Region => "region",
             Scope::Provider => "provider",
+            Scope::Zone => "zone",
         }
     }
 
     fn read(text: &str) -> Option<Self> {
-        [Scope::Pool, Scope::Region, Scope::Provider]
+        [Scope::Pool, Scope::Region, Scope::Provider, Scope::Zone]
             .into_iter()
             .find(|scope| scope.name() == text)
     }
 }
 
-/// Pools that are gone, with all their clusters.
+/// Whether a name, with its region or without, is that of a zone.
+pub(super) fn is_zone(pool: &Pool, zone: &str, name: &str) -> bool {
+    name == zone || name.strip_suffix(zone).and_then(|r| r.strip_suffix('/')) == Some(&pool.region)
+}
+
+/// Pools that are gone, with all their clusters; of pools with several zones, what is in the zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss {
     /// What the name is of.
@@ -91,7 +117,11 @@ impl FromStr for PriceChange {
         let malformed = || WhatIfError::Price(text.to_owned());
         let (target, factor) = text.rsplit_once('=').ok_or_else(malformed)?;
         let (scope, name) = match target.split_once('=') {
-            Some((scope, name)) => (Some(Scope::read(scope).ok_or_else(malformed)?), name),
+            Some((scope, name)) => {
+                // All zones of a pool have one price.
+                let scope = Scope::read(scope).filter(|scope| *scope != Scope::Zone);
+                (Some(scope.ok_or_else(malformed)?), name)
+            }
             None => (None, target),
         };
         if name.is_empty() {
@@ -153,10 +183,10 @@ mod tests {
         let loss: Loss = "region=eu".parse().unwrap();
         assert_eq!((loss.scope, loss.name.as_str()), (Scope::Region, "eu"));
         assert_eq!(loss.to_string(), "lose region eu");
-        for text in ["eu", "region=", "=eu", "zone=a", "", "Region=eu"] {
+        for text in ["eu", "region=", "=eu", "zones=a", "", "Region=eu"] {
             let error = text.parse::<Loss>().unwrap_err().to_string();
             assert!(
-                error.contains("pool=NAME, region=NAME or provider=NAME"),
+                error.contains("pool=NAME, region=NAME, provider=NAME or zone=NAME"),
                 "{error}"
             );
         }

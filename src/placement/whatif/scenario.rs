@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Change;
+use super::request::is_zone;
 use super::{Factor, Loss, PriceChange, Scope, WhatIfError, selector};
 use crate::api::money::MAX_MONEY;
 use crate::placement::problem::nearest;
@@ -10,6 +11,7 @@ use crate::placement::snapshot::selects;
 use crate::scheduler::limits::excesses;
 use crate::scheduler::model::{Pool, Selector, Service, Snapshot};
 use crate::scheduler::units::{Micros, decimal};
+use crate::scheduler::zones::zone_of;
 
 /// Most replicas that a LatticeService may ask for.
 const MOST_REPLICAS: u32 = 100_000;
@@ -47,7 +49,7 @@ impl Scenario {
     /// Whether all that is named is there.
     pub(super) fn check(&self, snapshot: &Snapshot) -> Result<(), WhatIfError> {
         for loss in &self.losses {
-            known(loss.scope.name(), &loss.name, names(snapshot, loss.scope))?;
+            lost(loss, snapshot)?;
         }
         for change in &self.prices {
             target(change, snapshot)?;
@@ -66,10 +68,45 @@ impl Scenario {
         Ok(())
     }
 
-    /// Whether a pool is lost.
+    /// Whether a pool is lost, all of it.
     pub(super) fn loses(&self, pool: &Pool) -> bool {
+        let whole = |loss: &Loss| loss.scope != Scope::Zone || pool.zones.is_empty();
         let mut losses = self.losses.iter();
-        losses.any(|loss| loss.scope.of(pool) == loss.name)
+        let zones = pool.zones.iter();
+        losses.any(|loss| whole(loss) && loss.scope.has(pool, &loss.name))
+            || (!pool.zones.is_empty() && zones.clone().all(|zone| self.loses_zone(pool, zone)))
+    }
+
+    fn loses_zone(&self, pool: &Pool, zone: &str) -> bool {
+        let mut losses = self.losses.iter().filter(|loss| loss.scope == Scope::Zone);
+        losses.any(|loss| is_zone(pool, zone, &loss.name))
+    }
+
+    /// Takes the zones that are lost off the pools that have others. Control planes are in no zone that is known, and
+    /// stay.
+    pub(super) fn lose_zones(&self, changed: &mut Snapshot) {
+        let mut gone: BTreeSet<(String, String)> = BTreeSet::new();
+        for pool in &mut changed.pools {
+            let (lost, left): (BTreeSet<String>, _) = std::mem::take(&mut pool.zones)
+                .into_iter()
+                .partition(|zone| self.loses_zone(pool, zone));
+            if let Some(label) = pool.labels.get_mut("zone").filter(|_| !lost.is_empty()) {
+                label.retain(|zone| !lost.contains(zone));
+            }
+            gone.extend(lost.into_iter().map(|zone| (pool.name.clone(), zone)));
+            pool.zones = left;
+        }
+        if gone.is_empty() {
+            return;
+        }
+        changed.sell_in_zones();
+        for cluster in &mut changed.clusters {
+            cluster.workers.retain(|group| {
+                let zone = zone_of(&group.class).1;
+                let key = zone.map(|zone| (cluster.pool.clone(), zone.to_owned()));
+                key.is_none_or(|key| !gone.contains(&key))
+            });
+        }
     }
 
     /// The snapshot in which the changes hold. What is in pools that are lost is gone, and the names of their
@@ -93,10 +130,11 @@ impl Scenario {
         changed
             .reserved_names
             .extend(gone.into_iter().map(|c| c.name));
+        self.lose_zones(&mut changed);
         for change in &self.prices {
             let scope = target(change, base)?;
             let pools = changed.pools.iter_mut();
-            for pool in pools.filter(|pool| scope.of(pool) == change.name) {
+            for pool in pools.filter(|pool| scope.has(pool, &change.name)) {
                 reprice(pool, change.factor)?;
             }
         }
@@ -121,7 +159,7 @@ impl Scenario {
     /// The changes as they are told.
     pub(super) fn told(&self, base: &Snapshot) -> Vec<Change> {
         let pools = |scope: Scope, name: &str| -> Vec<String> {
-            let of = base.pools.iter().filter(|pool| scope.of(pool) == name);
+            let of = base.pools.iter().filter(|pool| scope.has(pool, name));
             of.map(|pool| pool.name.clone()).collect()
         };
         let losses = self.losses.iter().map(|loss| Change::Lose {
@@ -147,19 +185,43 @@ impl Scenario {
 }
 
 /// What the pools are called by a scope, each once.
-pub(super) fn names(snapshot: &Snapshot, scope: Scope) -> BTreeSet<&str> {
-    snapshot.pools.iter().map(|pool| scope.of(pool)).collect()
+pub(super) fn names(snapshot: &Snapshot, scope: Scope) -> BTreeSet<String> {
+    let pools = snapshot.pools.iter();
+    pools.flat_map(|pool| scope.names(pool)).collect()
 }
 
-fn known(what: &'static str, name: &str, names: BTreeSet<&str>) -> Result<(), WhatIfError> {
+/// Whether what is lost is there, and one thing.
+fn lost(loss: &Loss, snapshot: &Snapshot) -> Result<(), WhatIfError> {
+    let names = names(snapshot, loss.scope);
+    if loss.scope != Scope::Zone {
+        return known(loss.scope.name(), &loss.name, names);
+    }
+    let pools = snapshot.pools.iter();
+    let zones = pools.flat_map(|pool| {
+        let zones = pool.zone.iter().chain(&pool.zones);
+        let meant = zones.filter(|zone| is_zone(pool, zone, &loss.name));
+        meant.map(|zone| format!("{}/{zone}", pool.region))
+    });
+    let meant: BTreeSet<String> = zones.collect();
+    match meant.len() {
+        0 => known(loss.scope.name(), &loss.name, names),
+        1 => Ok(()),
+        _ => Err(WhatIfError::AmbiguousZone {
+            name: loss.name.clone(),
+            zones: meant.into_iter().collect(),
+        }),
+    }
+}
+
+fn known(what: &'static str, name: &str, names: BTreeSet<String>) -> Result<(), WhatIfError> {
     if names.contains(name) {
         return Ok(());
     }
     Err(WhatIfError::Unknown {
         what,
         name: name.to_owned(),
-        suggestion: nearest(name, names.iter().copied()),
-        known: names.iter().map(|name| (*name).to_owned()).collect(),
+        suggestion: nearest(name, names.iter().map(String::as_str)),
+        known: names.into_iter().collect(),
     })
 }
 

@@ -58,13 +58,11 @@ fn scenarios(snapshot: &Snapshot, request: &Request) -> Result<Vec<Scenario>, Wh
         Some(scope) => {
             let mut left = snapshot.clone();
             left.pools.retain(|pool| !given.loses(pool));
+            given.lose_zones(&mut left);
             let names = names(&left, scope).into_iter();
-            let lose = |name: &str| {
+            let lose = |name: String| {
                 let mut scenario = given.clone();
-                scenario.losses.push(Loss {
-                    scope,
-                    name: name.to_owned(),
-                });
+                scenario.losses.push(Loss { scope, name });
                 scenario
             };
             names.map(lose).collect()
