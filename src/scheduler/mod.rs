@@ -24,6 +24,7 @@ pub mod limits;
 pub mod model;
 mod moving;
 mod naming;
+mod offer;
 mod output;
 mod pack;
 mod packing;

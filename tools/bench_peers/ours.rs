@@ -45,6 +45,7 @@ fn snapshot(instance: &Instance) -> Snapshot {
                 capacity: Resources::new(class.milli_cores, class.mib),
                 reserved: Resources::default(),
                 spot: None,
+                zone: None,
             })
             .collect(),
         // A hosted control plane, since the other side has none to pay for.

@@ -13,12 +13,12 @@ type Place<'a> = (&'a Cluster, &'a Pool, u32, Option<&'a str>);
 
 pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
     let mut places: BTreeMap<&ServiceId, Vec<Place<'_>>> = BTreeMap::new();
-    for (&(id, name), _) in &view.after {
-        let cluster = view.cluster(name);
-        if let (Some(cluster), Some(pool)) = (cluster, cluster.and_then(|c| view.pool(&c.pool))) {
-            let mine = by_zone(view, cluster, pool, id).into_iter();
-            let mine = mine.map(|(zone, n)| (cluster, pool, n, zone));
-            places.entry(id).or_default().extend(mine);
+    for &cluster in &view.live {
+        let Some(pool) = view.pool(&cluster.pool) else {
+            continue;
+        };
+        for ((id, zone), n) in by_zone(view, cluster, pool) {
+            places.entry(id).or_default().push((cluster, pool, n, zone));
         }
     }
     let none = Vec::new();
@@ -52,20 +52,17 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-/// Replicas of a service on a cluster by zone of the pool.
+/// Replicas on a cluster, by service and zone of the pool.
 fn by_zone<'a>(
     view: &View<'a>,
-    cluster: &Cluster,
+    cluster: &'a Cluster,
     pool: &'a Pool,
-    id: &ServiceId,
-) -> BTreeMap<Option<&'a str>, u32> {
+) -> BTreeMap<(&'a ServiceId, Option<&'a str>), u32> {
     let mut counts = BTreeMap::new();
     for group in &cluster.workers {
-        let n = group.services.get(id).copied().unwrap_or(0) * group.count;
-        if n > 0 {
-            *counts
-                .entry(zones::of_class(view, pool, &group.class))
-                .or_default() += n;
+        let zone = zones::of_class(view, pool, &group.class);
+        for (id, n) in &group.services {
+            *counts.entry((id, zone)).or_default() += n * group.count;
         }
     }
     counts
