@@ -8,7 +8,7 @@ use crate::placement::inputs::Inputs;
 use crate::placement::snapshot::build;
 use crate::scheduler::model::Snapshot;
 
-mod zones;
+mod losses;
 
 fn answer(inputs: &Inputs, request: &Request) -> Result<Simulation, WhatIfError> {
     let built = build(inputs);
@@ -371,40 +371,6 @@ fn too_few_regions_are_the_policys() {
     let binding = report.first_constraint.unwrap();
     assert_eq!(binding.constraint, "minRegions");
     assert_eq!(binding.policy.as_deref(), Some("production-policy"));
-}
-
-#[test]
-fn each_in_turn_is_a_scenario_of_its_own() {
-    let request = |scope| Request {
-        n_minus_1: Some(scope),
-        ..Request::default()
-    };
-    let names = |request: &Request| -> Vec<String> {
-        let answer = answer(&shop(), request).unwrap();
-        answer
-            .scenarios
-            .into_iter()
-            .map(|report| report.name)
-            .collect()
-    };
-    let regions = [
-        "lose region ap-south",
-        "lose region eu-west",
-        "lose region us-east",
-    ];
-    assert_eq!(names(&request(Scope::Region)), regions);
-    assert_eq!(names(&request(Scope::Provider)), ["lose provider aws"]);
-    let mut on_top = request(Scope::Pool);
-    on_top.losses = vec!["pool=ap-south".parse().unwrap()];
-    assert_eq!(
-        names(&on_top),
-        [
-            "lose pool ap-south, lose pool eu-west",
-            "lose pool ap-south, lose pool us-east"
-        ]
-    );
-    on_top.losses = vec!["provider=aws".parse().unwrap()];
-    assert_eq!(answer(&shop(), &on_top), Err(WhatIfError::NothingLeft));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Zones that are lost.
+//! What is lost: each in turn, and zones.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -7,6 +7,40 @@ use super::*;
 use crate::placement::fixtures::at;
 use crate::scheduler::model::NodeGroup;
 use crate::scheduler::zones::zone_of;
+
+#[test]
+fn each_in_turn_is_a_scenario_of_its_own() {
+    let request = |scope| Request {
+        n_minus_1: Some(scope),
+        ..Request::default()
+    };
+    let names = |request: &Request| -> Vec<String> {
+        let answer = answer(&shop(), request).unwrap();
+        answer
+            .scenarios
+            .into_iter()
+            .map(|report| report.name)
+            .collect()
+    };
+    let regions = [
+        "lose region ap-south",
+        "lose region eu-west",
+        "lose region us-east",
+    ];
+    assert_eq!(names(&request(Scope::Region)), regions);
+    assert_eq!(names(&request(Scope::Provider)), ["lose provider aws"]);
+    let mut on_top = request(Scope::Pool);
+    on_top.losses = vec!["pool=ap-south".parse().unwrap()];
+    assert_eq!(
+        names(&on_top),
+        [
+            "lose pool ap-south, lose pool eu-west",
+            "lose pool ap-south, lose pool us-east"
+        ]
+    );
+    on_top.losses = vec!["provider=aws".parse().unwrap()];
+    assert_eq!(answer(&shop(), &on_top), Err(WhatIfError::NothingLeft));
+}
 
 /// The shop in pools of several zones: `a` and `b`, in `us-east` besides `c`.
 fn zoned() -> Inputs {
