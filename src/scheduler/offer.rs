@@ -162,9 +162,9 @@ fn offers(
         let zoned = offers
             .iter()
             .filter_map(|o| sold.get(in_zone(name(o), zone).as_str()));
-        let zoned = zoned.cloned().map(|o| Offer {
+        let zoned = zoned.map(|o| Offer {
             zone: Some(at),
-            ..o
+            ..o.clone()
         });
         zoned.collect()
     };

@@ -9,8 +9,8 @@ use crate::scheduler::topology::SAME_ZONE_MS;
 pub(crate) fn is_by_pool(problem: &Problem<'_>, members: &[usize]) -> bool {
     members.iter().all(|&s| {
         let demand = &problem.demands[s];
-        !problem.hopeless[s]
-            && !demand.zonal
+        let left_out = problem.hopeless[s] || demand.zonal;
+        !left_out
             && problem.service(s).size.extended.is_none()
             && !(problem.sells_spot && problem.service(s).capacity_types.spot)
             && demand.pins.is_empty()
