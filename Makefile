@@ -58,6 +58,7 @@ bench: ## Runs the benchmarks
 	cargo run --release --locked --example generate-fleet -- 10000 100 target/fleet-10000x100
 	cargo bench --locked
 	cargo run --release --locked --example bench-solver
+	cargo run --release --locked --example bench-changes
 
 PEERS := target/bench-peers
 # `make bench-peers PEERS_ARGS=--quick` does the smallest instance and writes no docs.

@@ -24,6 +24,8 @@ pub(crate) enum Pricing {
     Marginal,
     /// By the replica's share of a node and of a cluster's overhead.
     Share,
+    /// The same, those pools first that have room on the nodes that they have.
+    Room,
 }
 
 /// One way to search.
@@ -69,7 +71,11 @@ pub(crate) fn place_service(
 }
 
 /// The pools where a service may run, the best first.
-fn ranked(problem: &Problem<'_>, s: usize, only: Option<&BTreeSet<usize>>) -> Vec<(Micros, usize)> {
+pub(crate) fn ranked(
+    problem: &Problem<'_>,
+    s: usize,
+    only: Option<&BTreeSet<usize>>,
+) -> Vec<(Micros, usize)> {
     let required = &problem.demands[s].required;
     let mut ranked: Vec<(Micros, usize, usize)> = problem.demands[s]
         .usable
@@ -263,8 +269,12 @@ impl Task {
         pools: Vec<(Micros, usize)>,
         rules: &[Evenness],
     ) -> Vec<usize> {
-        if self.search.pricing == Pricing::Share {
-            return pools.into_iter().map(|(_, p)| p).collect();
+        if self.search.pricing != Pricing::Marginal {
+            let mut pools: Vec<usize> = pools.into_iter().map(|(_, p)| p).collect();
+            if self.search.pricing == Pricing::Room {
+                pools.sort_by_cached_key(|&p| !pack::has_room(state, self.s, p));
+            }
+            return pools;
         }
         let mut priced: Vec<(Micros, usize, usize)> = Vec::with_capacity(pools.len());
         for (at, (_, p)) in pools.into_iter().enumerate() {

@@ -35,7 +35,22 @@ pub(crate) fn groups(problem: &Problem<'_>) -> Vec<Vec<usize>> {
     groups
 }
 
-fn dependencies_first(problem: &Problem<'_>, members: Vec<usize>) -> Vec<usize> {
+/// All services that latency limits tie to one, itself included, in their order.
+pub(crate) fn tied(problem: &Problem<'_>, s: usize) -> Vec<usize> {
+    let mut found = BTreeSet::from([s]);
+    let mut open = vec![s];
+    while let Some(s) = open.pop() {
+        let demand = &problem.demands[s];
+        for &(other, _) in demand.latency.iter().chain(&demand.dependents) {
+            if found.insert(other) {
+                open.push(other);
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+pub(crate) fn dependencies_first(problem: &Problem<'_>, members: Vec<usize>) -> Vec<usize> {
     if members.len() < 2 {
         return members;
     }
@@ -127,22 +142,34 @@ fn together(state: &mut State<'_>, members: &[usize], search: Search) -> bool {
             .into_iter()
             .map(|pools| (members, Some(pools))),
     );
-    let mut best: Option<(Micros, usize)> = None;
-    for (at, (order, only)) in ways.iter().enumerate() {
+    cheapest(state, &ways, |state, (order, only)| {
+        attempt(state, order, search, only.as_ref())
+    })
+}
+
+/// Goes the cheapest of several ways that work, of equals the first. Says whether one does; if none, nothing has
+/// changed.
+pub(crate) fn cheapest<W>(
+    state: &mut State<'_>,
+    ways: &[W],
+    go: impl Fn(&mut State<'_>, &W) -> Option<Micros>,
+) -> bool {
+    let mut best: Option<(Micros, &W)> = None;
+    for way in ways {
         let mark = state.mark();
-        if let Some(cost) = attempt(state, order, search, only.as_ref())
+        if let Some(cost) = go(state, way)
             && best.is_none_or(|(least, _)| cost < least)
         {
-            best = Some((cost, at));
+            best = Some((cost, way));
         }
         state.undo(mark);
     }
-    let Some((_, at)) = best else { return false };
-    let (order, only) = &ways[at];
-    attempt(state, order, search, only.as_ref()).is_some()
+    best.is_some_and(|(_, way)| go(state, way).is_some())
 }
 
-fn attempt(
+/// Places what is missing of services, in this order. Returns the bill with what these are charged; if it does not
+/// work, some may have been placed.
+pub(crate) fn attempt(
     state: &mut State<'_>,
     order: &[usize],
     search: Search,

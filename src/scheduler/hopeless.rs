@@ -8,23 +8,28 @@ use super::topology::SAME_CLUSTER_MS;
 
 /// For each service whether it is hopeless; those with fixed replicas are never judged here.
 pub(crate) fn services(problem: &Problem<'_>) -> Vec<bool> {
-    let mut hopeless: Vec<bool> = (0..problem.demands.len())
-        .map(|s| alone(problem, s))
-        .collect();
+    let all: Vec<usize> = (0..problem.demands.len()).collect();
+    among(problem, &all)
+}
+
+/// The same for some services, in their order, among which is whatever they depend on.
+pub(crate) fn among(problem: &Problem<'_>, services: &[usize]) -> Vec<bool> {
+    let mut hopeless: Vec<bool> = services.iter().map(|&s| alone(problem, s)).collect();
     // Whoever needs a hopeless service near is hopeless too; each pass adds at least one.
     loop {
-        let more: Vec<usize> = (0..hopeless.len())
-            .filter(|&s| !hopeless[s] && judged(problem, s))
-            .filter(|&s| {
-                let bounds = &problem.demands[s].latency;
-                bounds.iter().any(|&(d, _)| hopeless[d])
+        let known = |d: usize| services.binary_search(&d).is_ok_and(|at| hopeless[at]);
+        let more: Vec<usize> = (0..services.len())
+            .filter(|&at| !hopeless[at] && judged(problem, services[at]))
+            .filter(|&at| {
+                let bounds = &problem.demands[services[at]].latency;
+                bounds.iter().any(|&(d, _)| known(d))
             })
             .collect();
         if more.is_empty() {
             return hopeless;
         }
-        for s in more {
-            hopeless[s] = true;
+        for at in more {
+            hopeless[at] = true;
         }
     }
 }

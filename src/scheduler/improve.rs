@@ -29,7 +29,7 @@ pub(crate) fn improve(state: &mut State<'_>, search: Search) {
 }
 
 /// What emptying nodes costs. What is on nodes that this search opened moves for free.
-fn charge<'n>(state: &State<'_>, nodes: impl Iterator<Item = &'n Node>) -> Charge {
+pub(crate) fn charge<'n>(state: &State<'_>, nodes: impl Iterator<Item = &'n Node>) -> Charge {
     let ran = nodes.filter(|node| node.live && node.existed);
     Charge::of(
         state.problem,
@@ -114,20 +114,25 @@ fn drain(state: &mut State<'_>, opening: Opening) {
         }
         nodes.sort_unstable();
         for (_, c, n) in nodes {
-            let node = &state.clusters[c].nodes[n];
-            let price = node.offer.hourly;
-            let tenants = node.tenants.clone();
-            let pays = charge(state, std::iter::once(node)).pays(price);
-            if !pays || !has_room(state, pool, c, n) {
-                continue;
-            }
-            let mark = state.mark();
-            // Nothing may come back while the node is emptied.
-            let emptied = empty_node(state, c, n, &tenants, opening);
-            if !emptied || !all_fine(state, &tenants) {
-                state.undo(mark);
-            }
+            drain_node(state, c, n, opening);
         }
+    }
+}
+
+/// Empties one node into room that others of its pool have, where that pays and can be.
+fn drain_node(state: &mut State<'_>, c: usize, n: usize, opening: Opening) {
+    let node = &state.clusters[c].nodes[n];
+    let price = node.offer.hourly;
+    let tenants = node.tenants.clone();
+    let pays = charge(state, std::iter::once(node)).pays(price);
+    if !pays || !has_room(state, state.clusters[c].pool, c, n) {
+        return;
+    }
+    let mark = state.mark();
+    // Nothing may come back while the node is emptied.
+    let emptied = empty_node(state, c, n, &tenants, opening);
+    if !emptied || !all_fine(state, &tenants) {
+        state.undo(mark);
     }
 }
 
@@ -179,7 +184,7 @@ pub(crate) fn put_into_room(
     (0..count).all(|_| pack::place(state, s, pool, &within).is_ok())
 }
 
-fn all_fine(state: &State<'_>, tenants: &[(usize, u32)]) -> bool {
+pub(crate) fn all_fine(state: &State<'_>, tenants: &[(usize, u32)]) -> bool {
     tenants.iter().all(|&(s, _)| {
         constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
     })

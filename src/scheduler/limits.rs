@@ -13,6 +13,8 @@ use std::fmt;
 
 /// Most replicas of all services together; as many may be fixed to clusters.
 pub const MOST_REPLICAS: u64 = 1 << 22;
+/// Replicas that a fleet may grow by at least while it is kept.
+const LEEWAY: u64 = 100_000;
 /// Most replicas that clusters hold before a decision.
 pub const MOST_HELD: u64 = 1 << 23;
 /// Most machines of all clusters together before a decision.
@@ -182,8 +184,11 @@ impl fmt::Display for Excess {
 
 /// What of a snapshot is beyond the limits, in the order of its parts; nothing for one that can be solved.
 pub fn excesses(snapshot: &Snapshot) -> Vec<Excess> {
+    excesses_with(snapshot, &Most::of(snapshot, 0))
+}
+
+fn excesses_with(snapshot: &Snapshot, most: &Most) -> Vec<Excess> {
     let mut found = Found::default();
-    let most = Most::of(snapshot);
     found.total(
         Part::Services,
         Field::Replicas,
@@ -218,10 +223,10 @@ pub fn excesses(snapshot: &Snapshot) -> Vec<Excess> {
         found.cluster(cluster);
     }
     for class in &snapshot.node_classes {
-        found.class(class, &most);
+        found.class(class, most);
     }
     for pool in &snapshot.pools {
-        found.pool(pool, &most);
+        found.pool(pool, most);
     }
     found.0
 }
@@ -234,6 +239,52 @@ pub fn excess_of_clusters(clusters: &[&Cluster]) -> Option<Excess> {
     found.total(Part::Clusters, Field::Machines, machines(clusters()), most);
     found.total(Part::Clusters, Field::Held, held(clusters()), most);
     found.0.pop()
+}
+
+/// How far a fleet may go that is kept while it changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leeway {
+    /// Replicas of all services together.
+    replicas: u64,
+    /// What a machine may cost.
+    price: i128,
+}
+
+impl Leeway {
+    /// Leaves room for as many replicas again, and some for small fleets.
+    pub fn of(snapshot: &Snapshot) -> Result<Self, Excess> {
+        let services = snapshot.services.iter();
+        let there: u64 = services.map(|s| u64::from(s.replicas)).sum();
+        let more = there.max(LEEWAY).min(MOST_REPLICAS.saturating_sub(there));
+        let most = Most::of(snapshot, more);
+        let excess = excesses_with(snapshot, &most).into_iter().next();
+        excess.map_or(Ok(()), Err)?;
+        Ok(Leeway {
+            replicas: there + more,
+            price: most.price,
+        })
+    }
+
+    /// Holds a service against it that brings all replicas to so many.
+    pub fn service(&self, service: &Service, replicas: u64) -> Option<Excess> {
+        let mut found = Found::default();
+        found.service(service);
+        let (field, replicas) = (Field::Replicas, u128::from(replicas));
+        found.total(Part::Services, field, replicas, self.replicas);
+        found.0.into_iter().next()
+    }
+
+    /// Holds the price of a class in a pool against it.
+    pub fn price(&self, pool: &str, class: &str, hourly: Micros) -> Option<Excess> {
+        let (pool, class) = (pool.to_owned(), class.to_owned());
+        let part = || Part::Offer {
+            pool: pool.clone(),
+            class: class.clone(),
+        };
+        let mut found = Found::default();
+        found.number(part, Field::Price, hourly.into(), self.price);
+        found.0.pop()
+    }
 }
 
 #[derive(Default)]
@@ -345,12 +396,11 @@ struct Most {
 }
 
 impl Most {
-    fn of(snapshot: &Snapshot) -> Self {
-        let replicas: u128 = snapshot
-            .services
-            .iter()
-            .map(|s| u128::from(s.replicas))
-            .sum();
+    /// For a snapshot, and so many more replicas.
+    fn of(snapshot: &Snapshot, more: u64) -> Self {
+        let services = snapshot.services.iter();
+        let replicas: u128 = services.map(|s| u128::from(s.replicas)).sum();
+        let replicas = replicas + u128::from(more);
         let rules = snapshot
             .policies
             .iter()

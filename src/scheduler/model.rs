@@ -360,6 +360,14 @@ pub struct Service {
     pub moving: Moving,
 }
 
+impl Service {
+    /// Puts every list whose order means nothing into its canonical order.
+    pub fn normalise(&mut self) {
+        self.pools.match_expressions.sort();
+        self.latency.sort();
+    }
+}
+
 /// Every replica has a replica of `dependency` within `max_ms`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LatencyBound {
@@ -410,6 +418,13 @@ pub struct Cluster {
     pub workers: Vec<NodeGroup>,
 }
 
+impl Cluster {
+    /// Groups equal nodes and puts the groups into their canonical order.
+    pub fn normalise(&mut self) {
+        self.workers = merged(std::mem::take(&mut self.workers));
+    }
+}
+
 /// Equal nodes with equal content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeGroup {
@@ -451,12 +466,11 @@ impl Snapshot {
         }
         self.services.sort_by(|a, b| a.id.cmp(&b.id));
         for service in &mut self.services {
-            service.pools.match_expressions.sort();
-            service.latency.sort();
+            service.normalise();
         }
         self.clusters.sort_by(|a, b| a.name.cmp(&b.name));
         for cluster in &mut self.clusters {
-            cluster.workers = merged(std::mem::take(&mut cluster.workers));
+            cluster.normalise();
         }
         self.pins.sort();
         for pair in &mut self.region_latencies {

@@ -55,7 +55,7 @@ impl PoolView {
         snapshot: &Snapshot,
         pool: &Pool,
         domains: &Domains,
-        classes: &BTreeMap<&str, usize>,
+        classes: &BTreeMap<String, usize>,
     ) -> Self {
         let (offers, by_zone) = offers(pool, snapshot, classes);
         PoolView {
@@ -67,6 +67,11 @@ impl PoolView {
             },
             domains: domains.whole.clone(),
         }
+    }
+
+    /// Follows the prices of the pool.
+    pub fn reprice(&mut self, snapshot: &Snapshot, pool: &Pool, classes: &BTreeMap<String, usize>) {
+        (self.offers, self.zones.offers) = offers(pool, snapshot, classes);
     }
 
     /// The domain of all of it, if it is in one.
@@ -138,7 +143,7 @@ impl Zones {
 fn offers(
     pool: &Pool,
     snapshot: &Snapshot,
-    classes: &BTreeMap<&str, usize>,
+    classes: &BTreeMap<String, usize>,
 ) -> (Vec<Offer>, Vec<Vec<Offer>>) {
     let sold: BTreeMap<&str, Offer> = (pool.offers.iter())
         .filter_map(|offer| {

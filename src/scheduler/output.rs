@@ -26,7 +26,8 @@ pub(crate) fn live(state: &State<'_>) -> Vec<LaidCluster> {
     clusters
 }
 
-fn name(state: &State<'_>, c: &ClusterState, taken: &BTreeSet<String>) -> String {
+/// A name for a new cluster, other than those taken.
+pub(crate) fn name(state: &State<'_>, c: &ClusterState, taken: &BTreeSet<String>) -> String {
     let problem = state.problem;
     let pool = &problem.snapshot.pools[c.pool].name;
     let policy = c.policy.map(|p| problem.snapshot.policies[p].name.as_str());
@@ -119,7 +120,8 @@ pub(crate) fn decisions(snapshot: &Snapshot, clusters: Vec<Cluster>) -> Vec<Clus
     decisions
 }
 
-fn cluster(state: &State<'_>, c: &ClusterState) -> LaidCluster {
+/// A cluster as it stands.
+pub(crate) fn cluster(state: &State<'_>, c: &ClusterState) -> LaidCluster {
     let pool = &state.problem.pools[c.pool];
     let nodes = c.nodes.iter().filter(|node| node.live);
     let nodes = nodes.map(|node| LaidNodes {

@@ -2,7 +2,7 @@
 //! new cluster, else into a cluster that is fuller than it would like.
 
 use super::constraint::cluster_rules::accepts;
-use super::model::Origin;
+use super::model::{Origin, Service};
 use super::problem::Offer;
 use super::reason::Why;
 use super::score::cost;
@@ -182,9 +182,7 @@ fn fit(
         }
         let mut fits = false;
         for (n, node) in cluster.nodes.iter().enumerate() {
-            let alone = service.one_per_node && node.holds(s);
-            let takes = service.capacity_types.contains(node.offer.capacity_type);
-            if !node.live || !takes || !service.size.fits(node.free) || alone {
+            if !takes(service, s, node) {
                 continue;
             }
             fits = true;
@@ -203,6 +201,38 @@ fn fit(
         }
     }
     best.map(|(_, c, n)| (c, n))
+}
+
+fn takes(service: &Service, s: usize, node: &Node) -> bool {
+    node.live
+        && service.size.fits(node.free)
+        && service.capacity_types.contains(node.offer.capacity_type)
+        && !(service.one_per_node && node.holds(s))
+}
+
+/// Whether a pool has room for a replica of a service on the nodes that it has.
+pub(crate) fn has_room(state: &State<'_>, s: usize, pool: usize) -> bool {
+    let service = state.problem.service(s);
+    state.by_pool[pool].iter().any(|&c| {
+        let cluster = &state.clusters[c];
+        if !cluster.may_have_room(service.size) || !accepts(state, c, s) {
+            return false;
+        }
+        let found = cluster.nodes.iter().any(|node| takes(service, s, node));
+        if !found {
+            cluster.measure_room();
+        }
+        found
+    })
+}
+
+/// Whether a pool's limits leave room for one more node that takes a replica of a service.
+pub(crate) fn may_buy(state: &State<'_>, s: usize, pool: usize) -> bool {
+    let service = state.problem.service(s);
+    let mut offers = state.problem.pools[pool].offers.iter();
+    offers.any(|offer| {
+        offer.holds(service) && state.limits_against(pool, Usage::of(offer, 1)).is_empty()
+    })
 }
 
 fn left_over(node: &Node, free: Resources) -> u64 {

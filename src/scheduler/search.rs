@@ -162,7 +162,7 @@ fn place_group(
 }
 
 /// Brings services to where they should be, all of them or none.
-fn mended(state: &mut State<'_>, services: &[usize], search: Search) -> bool {
+pub(crate) fn mended(state: &mut State<'_>, services: &[usize], search: Search) -> bool {
     let mark = state.mark();
     for &s in services {
         prior::evict_misplaced(state, s);

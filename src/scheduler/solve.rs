@@ -8,7 +8,7 @@ use super::component;
 use super::exact;
 use super::layout::{self, LaidCluster};
 use super::limits;
-use super::model::{Origin, Snapshot};
+use super::model::{Cluster, Origin, ServiceId, Snapshot};
 use super::moving;
 use super::output;
 use super::prior;
@@ -60,6 +60,23 @@ fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
         solution.certificate = certificate(&problem, &fleet.unplaced, guide);
     }
     solution
+}
+
+/// Clusters with what is on them as a decision of a snapshot, without a certificate.
+pub(crate) fn told(
+    snapshot: &Snapshot,
+    clusters: &[Cluster],
+    unplaced: &BTreeSet<ServiceId>,
+) -> Solution {
+    let problem = Problem::new(snapshot);
+    let asked = prior::load(&problem, &problem.laid());
+    let fleet = Fleet {
+        clusters: layout::read(&problem, clusters),
+        unplaced: (unplaced.iter())
+            .filter_map(|id| problem.service_named(id))
+            .collect(),
+    };
+    finish(&asked, &fleet)
 }
 
 /// Clusters, and the services without a place.

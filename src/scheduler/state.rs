@@ -1,6 +1,10 @@
 //! The fleet during the search: clusters with nodes and their tenants, what each pool uses, and a
 //! log by which any change can be taken back.
 
+mod kept;
+
+pub(crate) use kept::Net;
+
 use super::constraint::{budget, caps, cluster_size};
 use super::model::Origin;
 use super::problem::{Offer, Problem};
@@ -9,6 +13,7 @@ use super::topology::Place;
 use super::units::{Micros, Resources};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
 /// What a pool's clusters use, control planes included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,10 +215,9 @@ impl Change {
     }
 }
 
-/// The fleet during the search.
-#[derive(Clone)]
-pub(crate) struct State<'p> {
-    pub problem: &'p Problem<'p>,
+/// All of a [`State`] but the problem that it is of, so that it can be kept while the problem changes.
+#[derive(Clone, Default)]
+pub(crate) struct Contents {
     pub clusters: Vec<ClusterState>,
     pub by_pool: Vec<Vec<usize>>,
     pub usage: Vec<Usage>,
@@ -228,29 +232,60 @@ pub(crate) struct State<'p> {
     log: Vec<(Change, bool)>,
 }
 
+/// The fleet during the search.
+#[derive(Clone)]
+pub(crate) struct State<'p> {
+    pub problem: &'p Problem<'p>,
+    contents: Contents,
+}
+
+impl Contents {
+    /// Replicas of a service.
+    pub fn replicas(&self, s: usize) -> u32 {
+        self.places[s].values().sum()
+    }
+
+    /// Cost of all nodes.
+    pub fn hourly(&self) -> Micros {
+        self.usage.iter().map(|u| u.hourly).sum()
+    }
+
+    /// Forgets how to go back before now.
+    pub fn commit(&mut self) {
+        self.log.clear();
+    }
+}
+
+impl Deref for State<'_> {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.contents
+    }
+}
+
+impl DerefMut for State<'_> {
+    fn deref_mut(&mut self) -> &mut Contents {
+        &mut self.contents
+    }
+}
+
 impl<'p> State<'p> {
     /// An empty fleet.
     pub fn new(problem: &'p Problem<'p>) -> Self {
-        State {
-            problem,
-            clusters: Vec::new(),
+        let contents = Contents {
             by_pool: vec![Vec::new(); problem.pools.len()],
             usage: vec![Usage::default(); problem.pools.len()],
-            steps: 0,
-            no_founding: BTreeSet::new(),
             places: vec![BTreeMap::new(); problem.snapshot.services.len()],
             risks: vec![0; problem.snapshot.services.len()],
-            log: Vec::new(),
-        }
+            ..Contents::default()
+        };
+        State { problem, contents }
     }
 
     /// Where a service's replicas are.
     pub fn places(&self, s: usize) -> &BTreeMap<Place, u32> {
         &self.places[s]
-    }
-
-    pub fn replicas(&self, s: usize) -> u32 {
-        self.places[s].values().sum()
     }
 
     pub fn replicas_in(&self, s: usize, c: usize) -> u32 {
@@ -274,11 +309,6 @@ impl<'p> State<'p> {
 
     pub fn cluster_named(&self, name: &str) -> Option<usize> {
         self.clusters.iter().position(|c| c.name == name)
-    }
-
-    /// Cost of all nodes.
-    pub fn hourly(&self) -> Micros {
-        self.usage.iter().map(|u| u.hourly).sum()
     }
 
     /// What preferences and the risk of interruptions charge for where a service is.
@@ -320,11 +350,6 @@ impl<'p> State<'p> {
                 self.clusters[cluster].touched = touched;
             }
         }
-    }
-
-    /// Forgets how to go back before now.
-    pub fn commit(&mut self) {
-        self.log.clear();
     }
 
     /// Adds a cluster that is there already or is to be made.
@@ -454,8 +479,8 @@ impl<'p> State<'p> {
     }
 
     fn alter(&mut self, c: usize, change: impl FnOnce(&mut ClusterState)) {
-        let cluster = &mut self.clusters[c];
-        let usage = &mut self.usage[cluster.pool];
+        let cluster = &mut self.contents.clusters[c];
+        let usage = &mut self.contents.usage[cluster.pool];
         usage.remove(cluster.usage());
         change(cluster);
         usage.add(cluster.usage());
@@ -516,6 +541,11 @@ impl<'p> State<'p> {
 }
 
 impl ClusterState {
+    /// What fills a pool's clusters up to their fewest workers.
+    fn padding_of(problem: &Problem<'_>, pool: usize) -> Option<Offer> {
+        problem.pools[pool].on_demand().next().cloned()
+    }
+
     /// A cluster without workers that follows a policy's rules (or none).
     pub fn new(
         problem: &Problem<'_>,
@@ -536,7 +566,7 @@ impl ClusterState {
             min: rules.min_nodes,
             soft: cluster_size::soft_limit(rules),
             max: cluster_size::hard_limit(rules),
-            pad: problem.pools[pool].on_demand().next().cloned(),
+            pad: ClusterState::padding_of(problem, pool),
             existed: false,
             touched: false,
             roomiest: Cell::new(Resources::default()),

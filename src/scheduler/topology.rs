@@ -25,7 +25,7 @@ pub(crate) struct Place {
 }
 
 /// Round trips between pools.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Distances {
     /// Region of each pool, by number, and its zones, by domain.
     pools: Vec<(usize, Vec<usize>)>,

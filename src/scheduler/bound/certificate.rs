@@ -5,8 +5,8 @@ use super::ascent::Prices;
 use super::groups::Rows;
 use crate::scheduler::capacity::{CapacityType, CapacityTypes};
 use crate::scheduler::limits::MOST_PRICE;
-use crate::scheduler::model::{Origin, ServiceId};
-use crate::scheduler::problem::Problem;
+use crate::scheduler::model::{Origin, Service, ServiceId};
+use crate::scheduler::problem::{Offer, Problem};
 use crate::scheduler::state::Usage;
 use crate::scheduler::units::{HOURS_PER_MONTH, Micros, Resources};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,27 @@ pub struct SpotPrices {
 }
 
 impl PoolPrices {
+    /// What a replica pays, on the cheapest machines that it may run on.
+    pub(crate) fn pays(&self, service: &Service) -> i128 {
+        let types = [CapacityType::OnDemand, CapacityType::Spot].into_iter();
+        let types = types.filter(|&capacity| service.capacity_types.contains(capacity));
+        let worth = types.map(|capacity| self.worth(service.size, capacity));
+        worth.min().unwrap_or(0)
+    }
+
+    /// Whether no node of an offer is worth more than it costs.
+    pub(crate) fn allows(&self, offer: &Offer) -> bool {
+        self.worth(offer.allocatable, offer.capacity_type) <= self.costs(offer)
+    }
+
+    /// What a node costs with what its share of the limits would earn.
+    fn costs(&self, offer: &Offer) -> i128 {
+        i128::from(offer.hourly) * (i128::from(PRICE_UNITS) + i128::from(self.budget))
+            + i128::from(self.node_limit)
+            + i128::from(self.core_limit) * i128::from(offer.capacity.milli_cores)
+            + i128::from(self.memory_limit) * i128::from(offer.capacity.mib)
+    }
+
     /// What an amount is worth on machines of a type; those of a type without prices of its own count as
     /// on demand.
     fn worth(&self, size: Resources, capacity: CapacityType) -> i128 {
@@ -135,10 +156,7 @@ fn make_valid(problem: &Problem<'_>, p: usize, price: &mut PoolPrices) {
             price.spot = Some(SpotPrices { milli_core, mib });
         }
         let worth = price.worth(offer.allocatable, offer.capacity_type);
-        let costs = i128::from(offer.hourly) * (i128::from(PRICE_UNITS) + i128::from(price.budget))
-            + i128::from(price.node_limit)
-            + i128::from(price.core_limit) * i128::from(offer.capacity.milli_cores)
-            + i128::from(price.memory_limit) * i128::from(offer.capacity.mib);
+        let costs = price.costs(offer);
         if worth <= costs {
             continue;
         }
@@ -301,11 +319,7 @@ fn least_by_region(
     let service = problem.service(s);
     let mut least: Vec<(usize, i128)> = Vec::new();
     for &p in pools {
-        let price = &prices[p];
-        let types = [CapacityType::OnDemand, CapacityType::Spot].into_iter();
-        let taken = types.filter(|one| service.capacity_types.contains(*one));
-        let pays = taken.map(|one| price.worth(service.size, one)).min();
-        let pays = pays.unwrap_or(0);
+        let pays = prices[p].pays(service);
         let region = rows.region(p);
         match least.iter_mut().find(|(known, _)| *known == region) {
             Some((_, known)) => *known = pays.min(*known),
