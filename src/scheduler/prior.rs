@@ -4,7 +4,7 @@ use super::constraint::{cluster_rules, compliance, selector};
 use super::layout::LaidCluster;
 use super::model::Origin;
 use super::problem::{Offer, Problem};
-use super::state::{ClusterState, State};
+use super::state::{ClusterState, State, Usage};
 use super::topology::Place;
 
 /// The state before the search. What cannot be carried over is left out.
@@ -13,6 +13,7 @@ pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[LaidCluster]) -> St
     for cluster in clusters {
         load_cluster(&mut state, cluster);
     }
+    stay_within_limits(&mut state, clusters);
     state.commit();
     for cluster in &mut state.clusters {
         cluster.touched = false;
@@ -21,6 +22,52 @@ pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[LaidCluster]) -> St
         }
     }
     state
+}
+
+/// Rules that changed may ask for more workers, or another control plane, than a pool's limits have space for. Its
+/// clusters stay as they were then. `clusters` are those of the state, in the same order.
+fn stay_within_limits(state: &mut State<'_>, clusters: &[LaidCluster]) {
+    for pool in 0..state.problem.pools.len() {
+        if state.broken_limits(pool, &Usage::default()).is_empty() {
+            continue;
+        }
+        let mut was = Usage::default();
+        for cluster in clusters.iter().filter(|c| c.pool == pool) {
+            was.add(used(state.problem, cluster));
+        }
+        if state.broken_limits(pool, &was).is_empty() {
+            continue;
+        }
+        for c in state.by_pool[pool].clone() {
+            stay(state, c, &clusters[c]);
+        }
+    }
+}
+
+fn stay(state: &mut State<'_>, c: usize, was: &LaidCluster) {
+    if state.clusters[c].is_declared() {
+        return;
+    }
+    let offers = &state.problem.pools[was.pool];
+    let workers = was.workers.iter().map(|group| group.count).sum();
+    let idle = was.workers.iter().find(|group| group.tenants.is_empty());
+    let pad = idle.and_then(|group| offers.offer_of(group.class).cloned());
+    let control = was
+        .control
+        .and_then(|(class, n)| Some((offers.offer_of(class)?.clone(), n)));
+    state.stay(c, control, workers, pad);
+}
+
+/// What a cluster uses, as the pool sells it today.
+fn used(problem: &Problem<'_>, cluster: &LaidCluster) -> Usage {
+    let workers = cluster.workers.iter().map(|g| (g.class, g.count));
+    let mut usage = Usage::default();
+    for (class, count) in workers.chain(cluster.control) {
+        if let Some(offer) = offer(problem, cluster.pool, class, true) {
+            usage.add(Usage::of(&offer, u64::from(count)));
+        }
+    }
+    usage
 }
 
 fn load_cluster(state: &mut State<'_>, cluster: &LaidCluster) {
@@ -136,5 +183,62 @@ pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
         .collect();
     for place in misplaced {
         while state.take_at(s, place) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scheduler::check::check;
+    use crate::scheduler::fixtures::{CLASS, cluster, fleet, id};
+    use crate::scheduler::model::{
+        ClusterPolicy, ControlPlaneRule, NodeGroup, Origin, Policy, Snapshot,
+    };
+    use crate::scheduler::solve;
+    use std::collections::BTreeMap;
+
+    /// One worker where the rules by now ask for four, in a pool for so many nodes.
+    fn rules_ask_for_four(max_nodes: u64) -> Snapshot {
+        let mut snapshot = fleet(&[("a", "east")], &[("web", 1)]);
+        snapshot.pools[0].caps.max_nodes = Some(max_nodes);
+        snapshot.policies = vec![Policy {
+            name: "rules".into(),
+            cluster_policy: Some(ClusterPolicy {
+                min_nodes: 4,
+                control_plane: ControlPlaneRule {
+                    replicas: 0,
+                    class: None,
+                },
+                ..ClusterPolicy::default()
+            }),
+            ..Policy::default()
+        }];
+        let mut cluster = cluster("a-1", "a");
+        cluster.origin = Origin::Scheduler {
+            policy: Some("rules".into()),
+        };
+        cluster.workers = vec![NodeGroup {
+            class: CLASS.into(),
+            count: 1,
+            services: BTreeMap::from([(id("web"), 1)]),
+        }];
+        snapshot.clusters = vec![cluster];
+        snapshot
+    }
+
+    fn workers(snapshot: &Snapshot) -> u32 {
+        let solution = solve(snapshot);
+        assert_eq!(check(snapshot, &solution), []);
+        let clusters = solution.live().flat_map(|d| &d.cluster.workers);
+        clusters.map(|group| group.count).sum()
+    }
+
+    #[test]
+    fn a_cluster_grows_to_what_its_rules_ask_for_where_the_pool_has_space() {
+        assert_eq!(workers(&rules_ask_for_four(4)), 4);
+    }
+
+    #[test]
+    fn a_cluster_stays_as_it_was_where_its_rules_ask_for_more_than_the_pool_may_have() {
+        assert_eq!(workers(&rules_ask_for_four(3)), 1);
     }
 }

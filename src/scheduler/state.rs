@@ -478,6 +478,22 @@ impl<'p> State<'p> {
         self.log.push((change, touched));
     }
 
+    /// Leaves a cluster with this control plane, and with no more workers than these unless it needs them. For
+    /// what is being loaded: this cannot be undone.
+    pub fn stay(
+        &mut self,
+        c: usize,
+        control: Option<(Offer, u32)>,
+        workers: u32,
+        pad: Option<Offer>,
+    ) {
+        self.alter(c, |cluster| {
+            cluster.control = control;
+            cluster.min = cluster.min.min(workers);
+            cluster.pad = pad.or_else(|| cluster.pad.take());
+        });
+    }
+
     fn alter(&mut self, c: usize, change: impl FnOnce(&mut ClusterState)) {
         let cluster = &mut self.contents.clusters[c];
         let usage = &mut self.contents.usage[cluster.pool];

@@ -88,8 +88,8 @@ fn alone(
             let fitting = offers.iter().filter(|o| o.holds(service));
             holds = fitting.map(|o| o.hourly).min().unwrap_or(0);
             control = control_plane(problem, p, demand.governing);
-            let others = i64::from(rules.min_nodes.saturating_sub(1));
-            whole = control + holds + cheapest * others;
+            let fewest = fewest_workers(problem, p, rules.min_nodes);
+            whole = control + holds + cheapest * i64::from(fewest.saturating_sub(1));
         }
         node = node.min(holds);
         let here = least.entry(rows.region(p)).or_insert((control, whole));
@@ -110,6 +110,14 @@ fn alone(
         control,
         whole: whole.max(control.saturating_add(nodes)),
     }
+}
+
+/// The workers that a cluster has at least in a pool. One that is there may have fewer than its rules by now ask for.
+fn fewest_workers(problem: &Problem<'_>, p: usize, asked: u32) -> u32 {
+    let clusters = problem.snapshot.clusters.iter();
+    let here = clusters.filter(|cluster| problem.pool(&cluster.pool) == Some(p));
+    let workers = here.map(|cluster| cluster.workers.iter().map(|g| g.count).sum());
+    workers.fold(asked, u32::min)
 }
 
 /// The least that the control plane of a cluster under these rules costs in a pool: of a new one, or of one that is

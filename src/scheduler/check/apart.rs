@@ -85,7 +85,12 @@ fn alone<'a>(
     };
     alone.control = control_plane(view, pool, &rule.control_plane);
     alone.node = price(&|class| takes(service, class));
-    alone.workers = alone.node + price(&|_| true) * i128::from(rule.min_nodes.max(1) - 1);
+    // A cluster that is there may have fewer than its rules by now ask for.
+    let mut fewest = rule.min_nodes;
+    for cluster in (view.snapshot.clusters.iter()).filter(|c| c.pool == pool.name) {
+        fewest = fewest.min(cluster.workers.iter().map(|g| g.count).sum());
+    }
+    alone.workers = alone.node + price(&|_| true) * i128::from(fewest.max(1) - 1);
     alone
 }
 

@@ -118,7 +118,11 @@ fn size(view: &View<'_>, cluster: &Cluster, found: &mut Vec<Violation>) {
         }
     };
     let grandfathered = old_workers.is_some_and(|old| workers <= old);
-    if workers < min || (workers > max && !grandfathered) {
+    // Rules may by now ask for more than the pool has space for.
+    let pool = view.snapshot.pools.iter().find(|p| p.name == cluster.pool);
+    let limited = pool.is_some_and(|pool| most(pool).iter().any(|(_, limit)| limit.is_some()));
+    let short = workers < min && !(limited && old_workers.is_some_and(|old| workers >= old));
+    if short || (workers > max && !grandfathered) {
         say(
             found,
             "cluster size",
