@@ -13,7 +13,14 @@ use std::time::{Duration, Instant};
 mod fleet;
 
 /// Sizes that are measured when none are asked for.
-const SIZES: [(u64, u64); 3] = [(1_000, 10), (1_000, 100), (10_000, 100)];
+const SIZES: [(u64, u64); 6] = [
+    (1_000, 10),
+    (1_000, 100),
+    (10_000, 100),
+    (10_000, 1_000),
+    (100_000, 100),
+    (100_000, 1_000),
+];
 
 struct Wanted {
     runs: u64,

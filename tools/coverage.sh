@@ -12,7 +12,7 @@ if [ $# -eq 0 ]; then
         echo "coverage: installing cargo-tarpaulin, which takes some minutes"
         cargo install cargo-tarpaulin --locked --version 0.37.5
     fi
-    cargo tarpaulin --engine llvm --follow-exec --locked --lib --bins --tests --timeout 2400 \
+    cargo tarpaulin --engine llvm --follow-exec --locked --lib --bins --tests --timeout 2400 --skip-clean \
         --target-dir target/coverage/build --out Lcov --output-dir target/coverage
 fi
 
