@@ -61,7 +61,7 @@ fn fleet_of(seed: u64) -> Snapshot {
     if seed % 10 == 9 {
         return fleet::market::market(seed, services * 3, pools + 2);
     }
-    let wild = seed / 84 % 2 == 0;
+    let wild = (seed / 84).is_multiple_of(2);
     let mut snapshot = fleet::random(
         seed,
         &fleet::Shape {

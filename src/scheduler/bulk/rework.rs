@@ -22,8 +22,7 @@ const FEWEST: usize = 3;
 const SIZES: usize = 7;
 /// Times that every region is gone through.
 const PASSES: usize = 2;
-/// Trials for a region in each pass after the last one that helped: for each pool, and at least.
-const POOL_TRIALS: usize = 2;
+/// Trials for a region in each pass after the last one that helped: as many as it has pools, and at least.
 const TRIALS: usize = 8;
 /// Pools of which the nodes are compared before one is bought.
 const POOLS: usize = 12;
@@ -87,7 +86,7 @@ impl Rework<'_, '_> {
     fn region(&mut self, at: usize, pass: usize) -> bool {
         let (mut nodes, least) = self.wasteful(&self.regions[at]);
         let (mut helped, mut trial) = (false, 0);
-        let trials = TRIALS.max(POOL_TRIALS * self.regions[at].len());
+        let trials = TRIALS.max(self.regions[at].len());
         while trial < trials.min(nodes.len()) {
             let picked = picked(&nodes, trial, FEWEST + (trial * 5 + pass * 3) % SIZES);
             let waste: Micros = picked.iter().map(|(waste, ..)| waste.0).sum();
