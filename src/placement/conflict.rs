@@ -38,7 +38,7 @@ const MOST_WAYS: usize = 5;
 /// Times that is solved for one service.
 const MOST_SOLVES: u32 = 400;
 /// Services times pools, summed over all solving for a plan.
-const MOST_WORK: u64 = 1_000_000;
+const MOST_WORK: u64 = 500_000;
 /// Services times pools up to which the whole fleet is solved again; of larger ones only the
 /// service, and those that latency limits tie to it, are free.
 #[derive(Clone, Copy, Debug)]
