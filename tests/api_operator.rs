@@ -226,7 +226,8 @@ async fn a_declared_cluster_grows_within_its_bounds(client: &Client) {
         .await
         .unwrap();
     let nodes = &cluster["spec"]["nodes"];
-    assert_eq!(nodes["groups"], json!([{"nodeClass": "small", "count": 3}]));
+    let group = json!({"nodeClass": "small", "count": 3, "capacityType": "on-demand", "zone": ""});
+    assert_eq!(nodes["groups"], json!([group]));
     assert_eq!(
         nodes["autoscale"],
         json!({"minWorkers": 1, "maxWorkers": 4})

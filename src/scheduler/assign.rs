@@ -108,7 +108,7 @@ pub(crate) fn share_score(problem: &Problem<'_>, s: usize, p: usize) -> Micros {
     let Some((unit, hourly)) = best else {
         return Micros::MAX;
     };
-    let control = problem.control_plane(p, &rules.control_plane);
+    let control = problem.control_plane(p, problem.demands[s].governing);
     let overhead = match control {
         Ok(Some((offer, n))) => offer.hourly * i64::from(n),
         _ => 0,

@@ -298,9 +298,8 @@ fn found(
 ) -> Result<usize, BTreeSet<Why>> {
     let problem = state.problem;
     let policy = problem.demands[s].governing;
-    let rules = problem.cluster_policy(policy);
     let control = problem
-        .control_plane(pool, &rules.control_plane)
+        .control_plane(pool, policy)
         .map_err(|wanted| BTreeSet::from([Why::NoControlPlane { wanted }]))?;
     if offers.is_empty() {
         return Err(BTreeSet::new());

@@ -52,9 +52,7 @@ fn stay(state: &mut State<'_>, c: usize, was: &LaidCluster) {
     let workers = was.workers.iter().map(|group| group.count).sum();
     let idle = was.workers.iter().find(|group| group.tenants.is_empty());
     let pad = idle.and_then(|group| offers.offer_of(group.class).cloned());
-    let control = was
-        .control
-        .and_then(|(class, n)| Some((offers.offer_of(class)?.clone(), n)));
+    let control = existing_control_plane(state.problem, was);
     state.stay(c, control, workers, pad);
 }
 
@@ -138,16 +136,20 @@ fn hold(state: &mut State<'_>, c: usize, n: usize, s: usize, count: u32) {
     }
 }
 
+/// The control plane that is there, if the pool still sells its class.
+fn existing_control_plane(problem: &Problem<'_>, cluster: &LaidCluster) -> Option<(Offer, u32)> {
+    let (class, n) = cluster.control?;
+    let offer = problem.pools[cluster.pool].offer_of(class)?;
+    Some((offer.clone(), n))
+}
+
 fn control_plane(
     problem: &Problem<'_>,
     cluster: &LaidCluster,
     pool: usize,
     policy: Option<usize>,
 ) -> Option<(Offer, u32)> {
-    let existing = cluster.control.and_then(|(class, n)| {
-        let offer = problem.pools[pool].offer_of(class)?;
-        Some((offer.clone(), n))
-    });
+    let existing = existing_control_plane(problem, cluster);
     let rule = &problem.cluster_policy(policy).control_plane;
     if matches!(cluster.origin, Origin::Declared { .. }) {
         return existing;
@@ -159,7 +161,7 @@ fn control_plane(
     if unchanged {
         return existing;
     }
-    match problem.control_plane(pool, rule) {
+    match problem.control_plane(pool, policy) {
         Ok(chosen) => chosen,
         Err(_) => existing,
     }

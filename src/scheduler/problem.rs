@@ -7,9 +7,7 @@ use super::demand::{self, Demand, Wishes};
 use super::domains;
 use super::hopeless;
 use super::layout::{self, LaidCluster};
-use super::model::{
-    ClusterPolicy, ControlPlaneRule, Service, ServiceId, Snapshot, SortBy, Topology,
-};
+use super::model::{ClusterPolicy, Service, ServiceId, Snapshot, SortBy, Topology};
 pub(crate) use super::offer::{Offer, PoolView};
 use super::score;
 use super::topology::{Distances, Place};
@@ -168,12 +166,14 @@ impl<'a> Problem<'a> {
         &self.wishes.region(required).0
     }
 
-    /// Class, capacity and price of one control-plane node in a pool, or what was looked for.
+    /// The control plane that the rules of a policy (or none) ask for in a pool, as one node and how many, or what
+    /// was looked for.
     pub fn control_plane(
         &self,
         pool: usize,
-        rule: &ControlPlaneRule,
+        policy: Option<usize>,
     ) -> Result<Option<(Offer, u32)>, String> {
+        let rule = &self.cluster_policy(policy).control_plane;
         if rule.replicas == 0 {
             return Ok(None);
         }

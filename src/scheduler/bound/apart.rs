@@ -16,8 +16,8 @@ pub(crate) struct Apart {
     pub whole: Micros,
 }
 
-/// What any plan pays for services that have no pool in common, by the list of pools that each may be in: these need clusters of their own, one in each
-/// region that they must be in.
+/// What any plan pays for services that have no pool in common, by the list of pools that each may be in: these need
+/// clusters of their own, one in each region that they must be in.
 pub(crate) fn separate(
     problem: &Problem<'_>,
     rows: &Rows,
@@ -25,12 +25,7 @@ pub(crate) fn separate(
     list_of: &[usize],
     lists: &[Vec<usize>],
 ) -> (Apart, Vec<usize>) {
-    let mut declared = vec![false; problem.pools.len()];
-    for cluster in &problem.snapshot.clusters {
-        if let (Origin::Declared { .. }, Some(p)) = (&cluster.origin, problem.pool(&cluster.pool)) {
-            declared[p] = true;
-        }
-    }
+    let standing = standing(problem);
     // One service stands for all that are alike in this.
     let mut alike: BTreeMap<(Option<usize>, usize, usize, Reverse<u32>), usize> = BTreeMap::new();
     for &s in services
@@ -56,7 +51,7 @@ pub(crate) fn separate(
         if pools.iter().any(|&p| taken.contains(&(policy, p))) {
             continue;
         }
-        let needed = alone(problem, rows, s, pools, &declared);
+        let needed = alone(problem, rows, s, pools, &standing);
         if needed.whole > 0 {
             sum.control += needed.control;
             sum.whole += needed.whole;
@@ -73,7 +68,7 @@ fn alone(
     rows: &Rows,
     s: usize,
     pools: &[usize],
-    declared: &[bool],
+    standing: &[Standing],
 ) -> Apart {
     let (service, demand) = (problem.service(s), &problem.demands[s]);
     let rules = problem.cluster_policy(demand.governing);
@@ -82,14 +77,14 @@ fn alone(
     let mut node = Micros::MAX;
     for &p in pools {
         let (mut control, mut whole, mut holds) = (0, 0, 0);
-        if !declared[p] {
+        if !standing[p].declared {
             let offers = &problem.pools[p].offers;
             let cheapest = offers.iter().map(|o| o.hourly).min().unwrap_or(0);
             let fitting = offers.iter().filter(|o| o.holds(service));
             holds = fitting.map(|o| o.hourly).min().unwrap_or(0);
-            control = control_plane(problem, p, demand.governing);
-            let fewest = fewest_workers(problem, p, rules.min_nodes);
-            whole = control + holds + cheapest * i64::from(fewest.saturating_sub(1));
+            control = standing[p].control_plane(problem, p, demand.governing);
+            let others = rules.min_nodes.min(standing[p].workers).saturating_sub(1);
+            whole = control + holds + cheapest * i64::from(others);
         }
         node = node.min(holds);
         let here = least.entry(rows.region(p)).or_insert((control, whole));
@@ -112,28 +107,49 @@ fn alone(
     }
 }
 
-/// The workers that a cluster has at least in a pool. One that is there may have fewer than its rules by now ask for.
-fn fewest_workers(problem: &Problem<'_>, p: usize, asked: u32) -> u32 {
-    let clusters = problem.snapshot.clusters.iter();
-    let here = clusters.filter(|cluster| problem.pool(&cluster.pool) == Some(p));
-    let workers = here.map(|cluster| cluster.workers.iter().map(|g| g.count).sum());
-    workers.fold(asked, u32::min)
+/// What there is in a pool that a new cluster would not be like.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// People made a cluster there.
+    declared: bool,
+    /// The fewest workers of a cluster: its rules may by now ask for more.
+    workers: u32,
+    /// The cheapest control plane, which may be of a class that a new one would not be of.
+    control: Micros,
 }
 
-/// The least that the control plane of a cluster under these rules costs in a pool: of a new one, or of one that is
-/// there, which may be of a class that a new one would not be of.
-fn control_plane(problem: &Problem<'_>, p: usize, policy: Option<usize>) -> Micros {
-    let rule = &problem.cluster_policy(policy).control_plane;
-    let new = match problem.control_plane(p, rule) {
-        Ok(Some((offer, n))) => offer.hourly * i64::from(n),
-        _ => 0,
+impl Standing {
+    /// The least that the control plane of a cluster under these rules costs in the pool.
+    fn control_plane(&self, problem: &Problem<'_>, p: usize, policy: Option<usize>) -> Micros {
+        let new = match problem.control_plane(p, policy) {
+            Ok(Some((offer, n))) => offer.hourly * i64::from(n),
+            _ => 0,
+        };
+        new.min(self.control)
+    }
+}
+
+/// By pool.
+fn standing(problem: &Problem<'_>) -> Vec<Standing> {
+    let nothing = Standing {
+        declared: false,
+        workers: u32::MAX,
+        control: Micros::MAX,
     };
-    let clusters = problem.snapshot.clusters.iter();
-    let here = clusters.filter(|cluster| problem.pool(&cluster.pool) == Some(p));
-    let costs = here.map(|cluster| {
-        let (class, n) = cluster.control_plane.as_ref()?;
-        let offer = problem.pools[p].offer_of(problem.class(class)?)?;
-        Some(offer.hourly * i64::from(*n))
-    });
-    costs.map(|cost| cost.unwrap_or(0)).fold(new, Micros::min)
+    let mut found = vec![nothing; problem.pools.len()];
+    for cluster in &problem.snapshot.clusters {
+        let Some(p) = problem.pool(&cluster.pool) else {
+            continue;
+        };
+        let cost = cluster.control_plane.as_ref().and_then(|(class, n)| {
+            let offer = problem.pools[p].offer_of(problem.class(class)?)?;
+            Some(offer.hourly * i64::from(*n))
+        });
+        let workers = cluster.workers.iter().map(|g| g.count).sum();
+        let here = &mut found[p];
+        here.declared |= matches!(cluster.origin, Origin::Declared { .. });
+        here.workers = here.workers.min(workers);
+        here.control = here.control.min(cost.unwrap_or(0));
+    }
+    found
 }

@@ -3,7 +3,7 @@
 use super::Guide;
 use super::allot::Share;
 use crate::scheduler::packing::{self, Class, Filled, Item, Limits};
-use crate::scheduler::problem::Offer;
+use crate::scheduler::problem::{Offer, Problem};
 use crate::scheduler::state::{ClusterState, State, Usage};
 use crate::scheduler::units::Resources;
 use std::collections::BTreeMap;
@@ -26,35 +26,23 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, shares: &[Share]) -> Vec
 }
 
 /// Packs what one pool was allotted of services under the same cluster rules; returns what found no room.
-pub(crate) fn lot(
+fn lot(
     state: &mut State<'_>,
     guide: &Guide,
     (pool, policy): (usize, Option<usize>),
     shares: &[Share],
 ) -> Vec<Share> {
-    let problem = state.problem;
     let (items, mut sources) = items(state, shares);
-    let row = guide.rows.of[pool];
-    let classes = reduced(guide, row);
-    let rules = problem.cluster_policy(policy);
-    let Ok(control) = problem.control_plane(pool, &rules.control_plane) else {
+    let classes = reduced(guide, guide.rows.of[pool]);
+    let Some(shop) = Shop::of(state.problem, pool, policy) else {
         return shares.to_vec();
     };
-    let limits = free(state, guide, pool, policy, control.as_ref());
-    let nodes = packing::pack(&classes, &items, &limits);
+    let nodes = packing::pack(&classes, &items, &shop.space(state, guide));
     let mut left: BTreeMap<usize, u32> = BTreeMap::new();
-    let mut current = growing(state, pool, policy);
+    let mut current = shop.growing(state);
     for node in &nodes {
         let tenants = tenants(node, &mut sources);
-        if !add(
-            state,
-            &mut current,
-            pool,
-            policy,
-            control.as_ref(),
-            node.class,
-            &tenants,
-        ) {
+        if !shop.add(state, &mut current, node.class, &tenants) {
             for (s, n) in tenants {
                 *left.entry(s).or_default() += n;
             }
@@ -70,43 +58,6 @@ pub(crate) fn lot(
         replicas,
     })
     .collect()
-}
-
-/// What a pool's limits leave for services of these rules; nothing where they can have no cluster.
-pub(crate) fn space(
-    state: &State<'_>,
-    guide: &Guide,
-    pool: usize,
-    policy: Option<usize>,
-) -> Option<Limits> {
-    let rules = state.problem.cluster_policy(policy);
-    let control = (state.problem)
-        .control_plane(pool, &rules.control_plane)
-        .ok()?;
-    Some(free(state, guide, pool, policy, control.as_ref()))
-}
-
-/// Buys one node with its tenants; says no where a limit is in the way.
-pub(crate) fn one(
-    state: &mut State<'_>,
-    (pool, policy): (usize, Option<usize>),
-    class: usize,
-    tenants: &[(usize, u32)],
-) -> bool {
-    let rules = state.problem.cluster_policy(policy);
-    let Ok(control) = (state.problem).control_plane(pool, &rules.control_plane) else {
-        return false;
-    };
-    let mut current = growing(state, pool, policy);
-    add(
-        state,
-        &mut current,
-        pool,
-        policy,
-        control.as_ref(),
-        class,
-        tenants,
-    )
 }
 
 /// Replicas of one shape are one item, unless they must be on different nodes.
@@ -168,60 +119,85 @@ fn reduced(guide: &Guide, row: usize) -> Vec<Class> {
         .collect()
 }
 
-/// What a pool's limits leave, once the cluster that is to be made has its control plane.
-fn free(
-    state: &State<'_>,
-    guide: &Guide,
+/// A pool, for services under the same cluster rules.
+pub(crate) struct Shop {
     pool: usize,
     policy: Option<usize>,
-    control: Option<&(Offer, u32)>,
-) -> Limits {
-    let mut used = state.usage[pool];
-    if growing(state, pool, policy).is_none()
-        && let Some((offer, n)) = control
-    {
-        used.add(Usage::of(offer, u64::from(*n)));
+    /// The control plane of a new cluster.
+    control: Option<(Offer, u32)>,
+}
+
+impl Shop {
+    /// Nothing where they can have no cluster.
+    pub fn of(problem: &Problem<'_>, pool: usize, policy: Option<usize>) -> Option<Self> {
+        let control = problem.control_plane(pool, policy).ok()?;
+        Some(Shop {
+            pool,
+            policy,
+            control,
+        })
     }
-    guide.supplies[guide.rows.of[pool]].left(&used)
-}
 
-/// The cluster of these rules that may have another worker without being fuller than it would like.
-fn growing(state: &State<'_>, pool: usize, policy: Option<usize>) -> Option<usize> {
-    state.by_pool[pool].iter().copied().find(|&c| {
-        let cluster = &state.clusters[c];
-        !cluster.is_declared() && cluster.policy == policy && cluster.live_nodes() < cluster.soft
-    })
-}
-
-/// Adds a node with its tenants, in a new cluster if need be; says no, and leaves all as it was, where a
-/// limit is in the way.
-fn add(
-    state: &mut State<'_>,
-    current: &mut Option<usize>,
-    pool: usize,
-    policy: Option<usize>,
-    control: Option<&(Offer, u32)>,
-    class: usize,
-    tenants: &[(usize, u32)],
-) -> bool {
-    let problem = state.problem;
-    let (mark, before) = (state.mark(), state.usage[pool]);
-    let full = current.is_none_or(|c| state.clusters[c].live_nodes() >= state.clusters[c].soft);
-    let c = match *current {
-        Some(c) if !full => c,
-        _ => state.found(ClusterState::new(problem, pool, policy, control.cloned())),
-    };
-    let offer = &problem.pools[pool].offers[class];
-    let n = state.open(c, offer);
-    for &(s, count) in tenants {
-        for _ in 0..count {
-            state.put(c, n, s);
+    /// What the pool's limits leave, once the cluster that is to be made has its control plane.
+    pub fn space(&self, state: &State<'_>, guide: &Guide) -> Limits {
+        let mut used = state.usage[self.pool];
+        if self.growing(state).is_none()
+            && let Some((offer, n)) = &self.control
+        {
+            used.add(Usage::of(offer, u64::from(*n)));
         }
+        guide.supplies[guide.rows.of[self.pool]].left(&used)
     }
-    if state.broken_limits(pool, &before).is_empty() {
-        *current = Some(c);
-        return true;
+
+    /// Buys one node with its tenants; says no where a limit is in the way.
+    pub fn buy(&self, state: &mut State<'_>, class: usize, tenants: &[(usize, u32)]) -> bool {
+        let mut current = self.growing(state);
+        self.add(state, &mut current, class, tenants)
     }
-    state.undo(mark);
-    false
+
+    /// The cluster that may have another worker without being fuller than it would like.
+    fn growing(&self, state: &State<'_>) -> Option<usize> {
+        state.by_pool[self.pool].iter().copied().find(|&c| {
+            let cluster = &state.clusters[c];
+            !cluster.is_declared()
+                && cluster.policy == self.policy
+                && cluster.live_nodes() < cluster.soft
+        })
+    }
+
+    /// Adds a node with its tenants, in a new cluster if need be; says no, and leaves all as it was, where a
+    /// limit is in the way.
+    fn add(
+        &self,
+        state: &mut State<'_>,
+        current: &mut Option<usize>,
+        class: usize,
+        tenants: &[(usize, u32)],
+    ) -> bool {
+        let (problem, pool) = (state.problem, self.pool);
+        let (mark, before) = (state.mark(), state.usage[pool]);
+        let full = current.is_none_or(|c| state.clusters[c].live_nodes() >= state.clusters[c].soft);
+        let c = match *current {
+            Some(c) if !full => c,
+            _ => state.found(ClusterState::new(
+                problem,
+                pool,
+                self.policy,
+                self.control.clone(),
+            )),
+        };
+        let offer = &problem.pools[pool].offers[class];
+        let n = state.open(c, offer);
+        for &(s, count) in tenants {
+            for _ in 0..count {
+                state.put(c, n, s);
+            }
+        }
+        if state.broken_limits(pool, &before).is_empty() {
+            *current = Some(c);
+            return true;
+        }
+        state.undo(mark);
+        false
+    }
 }

@@ -5,9 +5,10 @@
 use super::Guide;
 use super::allot::Share;
 use super::demand;
+use super::fill::Shop;
 use super::pattern::{self, Wanting};
 use super::topup::among;
-use super::{fill, weight};
+use super::weight;
 use crate::scheduler::constraint::cluster_rules::accepts;
 use crate::scheduler::pack;
 use crate::scheduler::packing::Class;
@@ -16,6 +17,7 @@ use crate::scheduler::state::State;
 use crate::scheduler::units::Micros;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Fewest nodes given up at a time, and how many sizes of such sets there are.
 const FEWEST: usize = 3;
@@ -41,7 +43,7 @@ type Homeless = (Share, Vec<usize>);
 /// A node to buy: what it costs for a unit of worth, and which of the homeless go on it.
 struct Bargain {
     ratio: f64,
-    pool: usize,
+    shop: Rc<Shop>,
     class: usize,
     content: Vec<(usize, u32)>,
 }
@@ -244,7 +246,7 @@ impl Rework<'_, '_> {
             let tenants: Vec<(usize, u32)> = (node.content.iter())
                 .map(|&(at, n)| (homeless[at].0.service, n))
                 .collect();
-            if !fill::one(self.state, (node.pool, policy), node.class, &tenants) {
+            if !node.shop.buy(self.state, node.class, &tenants) {
                 return false;
             }
             for (at, n) in node.content {
@@ -257,12 +259,14 @@ impl Rework<'_, '_> {
 
     /// The node that costs the least, by the prices, for what goes on it.
     fn best_node(&self, homeless: &[Homeless], policy: Option<usize>) -> Option<Bargain> {
+        let problem = self.state.problem;
         let mut best: Option<Bargain> = None;
         for p in self.promising(homeless, policy) {
             let row = self.guide.rows.of[p];
-            let Some(free) = fill::space(self.state, self.guide, p, policy) else {
+            let Some(shop) = Shop::of(problem, p, policy).map(Rc::new) else {
                 continue;
             };
+            let free = shop.space(self.state, self.guide);
             let here = self.welcome(homeless, p, policy);
             let wanting: Vec<Wanting> =
                 (here.iter()).map(|&i| self.wanting(&homeless[i])).collect();
@@ -275,7 +279,7 @@ impl Rework<'_, '_> {
                     let content = pattern.content.iter().map(|&(i, n)| (here[i], n));
                     best = Some(Bargain {
                         ratio,
-                        pool: p,
+                        shop: Rc::clone(&shop),
                         class: k,
                         content: content.collect(),
                     });

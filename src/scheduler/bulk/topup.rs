@@ -11,8 +11,12 @@ use crate::scheduler::state::State;
 
 /// The pools where a replica may be that was allotted to one, in order.
 pub(crate) fn others(problem: &Problem<'_>, guide: &Guide, share: &Share) -> Vec<usize> {
-    let usable = &problem.demands[share.service].usable;
-    among(problem, guide, share, usable)
+    near(
+        problem,
+        guide,
+        share,
+        &problem.demands[share.service].usable,
+    )
 }
 
 /// Which of these pools, in order, a replica may be in that was allotted to one.
@@ -22,20 +26,26 @@ pub(crate) fn among(
     share: &Share,
     pools: &[usize],
 ) -> Vec<usize> {
+    let usable = &problem.demands[share.service].usable;
+    let mut pools = near(problem, guide, share, pools);
+    pools.retain(|p| *p == share.pool || usable.binary_search(p).is_ok());
+    pools
+}
+
+/// Which of these pools, in order, are where a replica may go from the one that it was allotted to.
+fn near(problem: &Problem<'_>, guide: &Guide, share: &Share, pools: &[usize]) -> Vec<usize> {
     let freedom = demand::freedom(problem, share.service);
     if freedom == Freedom::Here {
         return vec![share.pool];
     }
     let region = guide.rows.region(share.pool);
     let tied = demand::is_tied(problem, share.service);
-    let near = |p: usize| {
+    let near = |p: &usize| {
         freedom == Freedom::Anywhere
-            || p == share.pool
-            || (guide.rows.region(p) == region && (!tied || same_reach(problem, share, p)))
+            || *p == share.pool
+            || (guide.rows.region(*p) == region && (!tied || same_reach(problem, share, *p)))
     };
-    let usable = &problem.demands[share.service].usable;
-    let may = |p: &usize| near(*p) && usable.binary_search(p).is_ok();
-    pools.iter().copied().filter(may).collect()
+    pools.iter().copied().filter(near).collect()
 }
 
 /// Whether a pool is as near to everything that the service is tied to as the one it was allotted to.

@@ -39,7 +39,7 @@ impl Group {
         single: bool,
     ) -> Option<Self> {
         let rules = problem.cluster_policy(policy);
-        let control = problem.control_plane(p, &rules.control_plane).ok()?;
+        let control = problem.control_plane(p, policy).ok()?;
         let governed = |s: &usize| problem.demands[*s].governing == policy;
         let here = |s: &usize| problem.demands[*s].usable.contains(&p);
         let mut items: Vec<Item> = (0..problem.demands.len())
