@@ -15,6 +15,8 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
 use lattice::api;
+use lattice::api::Cores;
+use lattice::api::local_infrastructure::{LocalMachineTemplate, LocalMachineTemplateSpec};
 use serde_json::Value;
 
 /// Where the offline check says more than the API server can: values that the schema must leave
@@ -103,4 +105,28 @@ async fn the_server_and_the_offline_check_agree() {
         }
     }
     assert_eq!(accepted, OFFLINE_ONLY, "bad, and the server takes them");
+}
+
+#[tokio::test]
+async fn a_local_machine_template_never_changes_but_for_its_labels() {
+    let client = support::control_plane().await.client;
+    install_crds(&client).await;
+    let namespace = support::namespace(&client, "templates").await;
+    let templates: Api<LocalMachineTemplate> = Api::namespaced(client, &namespace);
+    let mut template = LocalMachineTemplate::new("worker", LocalMachineTemplateSpec::default());
+    template.spec.template.spec.cores = Some(Cores::from_millis(2_000));
+    let params = PatchParams::apply("test");
+    let apply = async |template: &LocalMachineTemplate| {
+        let patch = Patch::Apply(template);
+        templates.patch("worker", &params, &patch).await
+    };
+    apply(&template).await.unwrap();
+    template.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
+    apply(&template).await.expect("labels may change");
+    template.spec.template.spec.cores = Some(Cores::from_millis(4_000));
+    let refused = apply(&template).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("a machine template never changes"),
+        "{refused}"
+    );
 }

@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::schema;
+use super::{local_infrastructure, schema};
 
 /// A kind of the group.
 #[derive(Clone, Debug)]
@@ -68,6 +68,17 @@ impl Kind {
         }
     }
 
+    /// A kind of Cluster API's `local` provider.
+    fn of_infrastructure<T: CustomResourceExt + JsonSchema>() -> Self {
+        let mut kind = Self::of_resource::<T>();
+        let labels = local_infrastructure::CRD_LABELS
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        if let Some(crd) = &mut kind.crd {
+            crd.metadata.labels = Some(labels.into());
+        }
+        kind
+    }
+
     fn of_file<T: JsonSchema>(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -100,6 +111,14 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     kinds
 });
 
+static INFRASTRUCTURE: LazyLock<[Kind; 3]> = LazyLock::new(|| {
+    [
+        Kind::of_infrastructure::<local_infrastructure::LocalCluster>(),
+        Kind::of_infrastructure::<local_infrastructure::LocalMachine>(),
+        Kind::of_infrastructure::<local_infrastructure::LocalMachineTemplate>(),
+    ]
+});
+
 /// All kinds of the group, by name.
 pub fn kinds() -> &'static [Kind] {
     &KINDS
@@ -110,12 +129,14 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
     kinds().iter().find(|kind| kind.name == name)
 }
 
-/// The CRDs of all kinds that have one, by kind.
+/// All kinds that an API server is told of: those of the group, then the `local` provider's.
+fn served() -> impl Iterator<Item = &'static Kind> {
+    kinds().iter().chain(INFRASTRUCTURE.iter())
+}
+
+/// The CRDs of all kinds that have one: those of the group, then the `local` provider's.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    kinds()
-        .iter()
-        .filter_map(|kind| kind.crd().cloned())
-        .collect()
+    served().filter_map(|kind| kind.crd().cloned()).collect()
 }
 
 /// The CRDs as files: name and content, by name.
@@ -125,7 +146,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// When a CRD cannot be written as YAML, which no input can cause.
 pub fn crds_yaml() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
     let mut files = Vec::new();
-    for kind in kinds() {
+    for kind in served() {
         if let Some(crd) = kind.crd() {
             files.push((
                 format!("{}.yaml", kind.plural),
@@ -135,4 +156,25 @@ pub fn crds_yaml() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infrastructure_kinds_are_served_and_labelled_but_not_among_those_people_write() {
+        for name in ["LocalCluster", "LocalMachine", "LocalMachineTemplate"] {
+            assert!(kind(name).is_none(), "{name}");
+            let crd = crds()
+                .into_iter()
+                .find(|crd| crd.spec.names.kind == name)
+                .unwrap();
+            assert_eq!(crd.spec.scope, "Namespaced");
+            let served: Vec<_> = crd.spec.versions.iter().map(|v| v.name.clone()).collect();
+            let labels = crd.metadata.labels.unwrap();
+            // How Cluster API learns which version of a kind to ask for.
+            assert_eq!([labels["cluster.x-k8s.io/v1beta2"].clone()], *served);
+        }
+    }
 }

@@ -21,6 +21,7 @@ pub mod external_service;
 pub mod flux;
 pub mod git;
 pub mod image_registry;
+pub mod local_infrastructure;
 pub mod money;
 pub mod moving;
 pub mod node_class;
