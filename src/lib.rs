@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod clusters;
 pub mod operator;
 pub mod placement;
 pub mod scheduler;
