@@ -10,6 +10,7 @@ lacks() {
 command -v cmake >/dev/null || lacks cmake
 command -v c++ >/dev/null || lacks g++
 command -v go >/dev/null || lacks golang-go
+command -v curl >/dev/null || lacks curl
 command -v clang >/dev/null || lacks clang
 # Without dpkg there is no telling; the build will say if the library is not there.
 if command -v dpkg-query >/dev/null; then

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use kube::CustomResource;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::conditions::{Condition, conditions_schema};
 use super::credentials::Credentials;
@@ -79,7 +80,7 @@ pub struct LatticePoolSpec {
 }
 
 /// Where a pool's machines come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "!has(self.zone) || !has(self.zones) || size(self.zones) == 0",
@@ -109,6 +110,15 @@ pub struct PoolProvider {
     /// Credentials for the provider's API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
+    /// Settings of every cluster in the pool, as in `provider.config` of a LatticeCluster for this provider. What the cluster
+    /// states goes first.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "settings_schema")]
+    pub settings: Map<String, Value>,
+}
+
+fn settings_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// Limits over all clusters of a pool. What is absent is not limited.

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod plan_text;
 mod reference;
+mod render;
 mod replay;
 mod replay_text;
 mod schema;
@@ -74,6 +75,7 @@ enum Command {
     Explain(explain::Args),
     Verify(verify::Args),
     Validate(validate::Args),
+    Render(render::Args),
     Demo(demo::Args),
     Operator(operator::Args),
     Log(log::Args),
@@ -106,6 +108,7 @@ impl Command {
             Self::Explain(args) => args.run(out),
             Self::Verify(args) => args.run(out),
             Self::Validate(args) => args.run(out),
+            Self::Render(args) => args.run(out),
             Self::Demo(args) => args.run(out),
             Self::Operator(args) => args.run(out),
             Self::Log(args) => args.run(out),

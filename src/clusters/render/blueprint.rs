@@ -71,7 +71,8 @@ impl<'a> Blueprint<'a> {
         let provider =
             provider.ok_or_else(|| at("spec.provider.type", RenderProblem::NoProvider))?;
         let pool = pool(sources, provider)?;
-        let mut settings = Settings::read(spec.provider.config.as_ref(), provider);
+        let pools = pool.map(|pool| &pool.spec.provider.settings);
+        let mut settings = Settings::read(spec.provider.config.as_ref(), pools, provider);
         let region = region(&mut settings, pool, provider)?;
         let zones = zones(&mut settings, pool)?;
         let ssh_key_name = ssh_key_name(&mut settings, provider)?;

@@ -1,6 +1,6 @@
 //! Why a cluster cannot be rendered.
 
-use crate::api::ProviderType;
+use crate::api::{PathSegment, ProviderType};
 
 /// Why a cluster cannot be rendered: the object, the field, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +13,19 @@ pub struct RenderError {
     /// What is wrong with it.
     #[source]
     pub problem: RenderProblem,
+}
+
+impl RenderError {
+    /// The field as segments: `a[0].b` is `a`, 0 and `b`.
+    pub fn path(&self) -> Vec<PathSegment> {
+        let parts = self.field.split(['.', '[']);
+        parts
+            .map(|part| match part.strip_suffix(']').map(str::parse) {
+                Some(Ok(index)) => PathSegment::Index(index),
+                _ => PathSegment::from(part),
+            })
+            .collect()
+    }
 }
 
 /// What is wrong with a field.
@@ -91,7 +104,9 @@ pub enum RenderProblem {
     )]
     NoCredentials(ProviderType),
     /// A setting is missing that the provider cannot do without.
-    #[error("{provider} needs it: {what}")]
+    #[error(
+        "{provider} needs it: {what}; state it here, or in `spec.provider.settings` of the LatticePool"
+    )]
     MissingSetting {
         /// The provider.
         provider: ProviderType,

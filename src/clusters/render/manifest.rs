@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// An object as it is applied by the server's side, and where it comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Manifest {
     /// The object that it was rendered from, with the field where there is one, such as
     /// `LatticeCluster prod: spec.nodes.groups[0]`.

@@ -21,6 +21,7 @@ mod settings;
 mod tests;
 mod version;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::error::{RenderError, RenderProblem};
@@ -48,7 +49,7 @@ pub struct Sources<'a> {
 }
 
 /// A cluster as objects.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rendered {
     /// The LatticeCluster.
     pub cluster: String,
@@ -60,10 +61,12 @@ pub struct Rendered {
     pub bootstrap: Vec<Manifest>,
     /// The Secret with the provider's credentials, which has to be there before the objects are.
     pub credentials: Option<SecretCopy>,
+    /// Whether the cluster calls its parent, for which its registration Secret has to be there.
+    pub registers: bool,
 }
 
 /// A Secret of the operator's namespace that has to be somewhere else as well.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SecretCopy {
     /// Name of the Secret in the operator's namespace.
     pub from: String,
@@ -101,6 +104,7 @@ pub fn render(sources: &Sources<'_>) -> Result<Rendered, RenderError> {
             .into_iter()
             .collect(),
         credentials: infrastructure.secret,
+        registers: sources.has_parent,
     })
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::error::RenderProblem;
+use super::manifest::overlay;
 use crate::api::ProviderType;
 use crate::api::cluster_provider::ProviderConfig;
 
@@ -18,19 +19,25 @@ pub(super) struct Settings {
 pub(super) type Wrong = (String, RenderProblem);
 
 impl Settings {
-    /// The settings of a provider.
-    pub fn read(config: Option<&ProviderConfig>, provider: ProviderType) -> Self {
+    /// The settings of a provider: the cluster's over those of its pool.
+    pub fn read(
+        config: Option<&ProviderConfig>,
+        pool: Option<&Map<String, Value>>,
+        provider: ProviderType,
+    ) -> Self {
         // A config of these types is always an object by field names.
         let written = config.and_then(|config| serde_json::to_value(config).ok());
-        let left = written
-            .and_then(|mut config| config.get_mut(provider.as_str()).map(Value::take))
-            .and_then(|settings| match settings {
-                Value::Object(settings) => Some(settings),
-                _ => None,
-            });
+        let own = written
+            .as_ref()
+            .and_then(|config| config.get(provider.as_str()));
+        let mut left = Value::Object(pool.cloned().unwrap_or_default());
+        overlay(
+            &mut left,
+            own.and_then(Value::as_object).unwrap_or(&Map::new()),
+        );
         Self {
             path: format!("spec.provider.config.{provider}"),
-            left: left.unwrap_or_default(),
+            left: left.as_object().cloned().unwrap_or_default(),
         }
     }
 

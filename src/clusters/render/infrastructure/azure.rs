@@ -29,7 +29,11 @@ const OF_IDENTITY: [(&str, &str); 2] = [
 pub(super) fn cluster(blueprint: &Blueprint<'_>) -> Result<Infrastructure, RenderError> {
     let what = "the id of the subscription that pays for the machines";
     blueprint.needs("subscriptionID", what)?;
-    let spec = json!({"location": blueprint.region});
+    let mut spec = json!({"location": blueprint.region});
+    // Where the pool names none, the control plane is spread over the region's.
+    for zone in &blueprint.zones {
+        spec["failureDomains"][zone] = json!({"controlPlane": true});
+    }
     let mut made = Infrastructure::new(CLUSTER, "AzureMachineTemplate", "v1beta1", spec);
     if blueprint.settings.has("identityRef") {
         return Ok(made);

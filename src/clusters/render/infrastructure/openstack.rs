@@ -12,12 +12,15 @@ use crate::clusters::render::machines::Machines;
 const CLOUD: &str = "openstack";
 
 pub(super) fn cluster(blueprint: &Blueprint<'_>) -> Result<Infrastructure, RenderError> {
-    let spec = json!({
+    let mut spec = json!({
         "apiServerLoadBalancer": {"enabled": true},
         // Cilium's nodes speak to each other on ports of its own.
         "managedSecurityGroups": {"allowAllInClusterTraffic": true},
         "managedSubnets": [{"cidr": "10.6.0.0/24"}],
     });
+    if !blueprint.zones.is_empty() {
+        spec["controlPlaneAvailabilityZones"] = blueprint.zones.clone().into();
+    }
     let mut made = Infrastructure::new(
         "OpenStackCluster",
         "OpenStackMachineTemplate",
