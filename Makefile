@@ -8,7 +8,7 @@ CONTROL_PLANE := .lattice/bin
 API_TESTS := 'api_*'
 PURE_TESTS := $(foreach file,$(filter-out tests/api_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane build demo test test-build test-unit test-api lint fmt generate bench bench-peers coverage docs clean
+.PHONY: help setup control-plane machine-parts build demo test test-build test-unit test-api lint fmt generate bench bench-peers coverage docs clean
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,9 @@ setup: ## Installs missing build tools (Debian)
 
 control-plane: ## Builds etcd, kube-apiserver and kubectl into .lattice/bin
 	@tools/control-plane/build.sh $(CONTROL_PLANE)
+
+machine-parts: control-plane ## Builds what local machines are made of into .lattice/bin
+	@tools/machine-parts/build.sh $(CONTROL_PLANE)
 
 build: ## Builds the release binary
 	cargo build --release --locked

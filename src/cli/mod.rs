@@ -4,6 +4,7 @@
 //! are changes, 1 not done. Results go to stdout, everything else to stderr.
 
 mod against;
+mod cloud;
 mod completions;
 mod crds;
 mod demo;
@@ -14,6 +15,7 @@ mod history;
 mod live;
 mod log;
 mod logging;
+mod machine;
 mod man;
 mod manifests;
 mod online;
@@ -81,6 +83,8 @@ enum Command {
     Log(log::Args),
     Replay(replay::Args),
     Up(up::Args),
+    Cloud(cloud::Args),
+    Machine(machine::Args),
     Crds(crds::Args),
     Schema(schema::Args),
     Reference(reference::Args),
@@ -114,6 +118,8 @@ impl Command {
             Self::Log(args) => args.run(out),
             Self::Replay(args) => args.run(out),
             Self::Up(args) => args.run(out),
+            Self::Cloud(args) => args.run(out),
+            Self::Machine(args) => args.run(out),
             Self::Crds(args) => args.run(out),
             Self::Schema(args) => args.run(out),
             Self::Reference(args) => args.run(out),

@@ -9,6 +9,10 @@ use kube::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::clusters::provider::{
+    cloud::{CloudClientError, CloudError},
+    machine::MachineError,
+};
 use crate::operator::{
     OperatorError, control_plane::ControlPlaneError, decision_log::LogError, install::InstallError,
 };
@@ -55,6 +59,15 @@ pub(crate) enum OnlineError {
         /// What was waited for.
         waiting: String,
     },
+    /// The cloud of the `local` provider.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The cloud's answer.
+    #[error(transparent)]
+    CloudAnswer(#[from] CloudClientError),
+    /// A local machine.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
     /// Somebody stopped the command before it was done.
     #[error("stopped before it was done")]
     Stopped,

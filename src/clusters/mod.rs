@@ -4,4 +4,5 @@
 //! `provider`.
 
 pub mod labels;
+pub mod provider;
 pub mod render;

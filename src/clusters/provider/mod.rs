@@ -1,0 +1,4 @@
+//! The `local` provider: machines that are processes on one Linux host.
+
+pub mod cloud;
+pub mod machine;

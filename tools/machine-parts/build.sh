@@ -1,0 +1,61 @@
+#!/bin/sh
+# Builds what local machines are made of, beside the control plane's programs: kubeadm, the controller manager,
+# the scheduler, kwok and Cluster API's managers. What is current is left alone.
+set -eu
+
+into=$1
+tools=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$into"
+into=$(cd "$into" && pwd)
+stamp="$into/.machine-parts-built-from"
+programs="kubeadm kube-controller-manager kube-scheduler kwok
+    cluster-api-controller kubeadm-bootstrap-controller kubeadm-control-plane-controller"
+pinned=$(cat "$tools"/control-plane/go.* "$tools"/kwok/go.* "$tools"/cluster-api/go.* "$0" | cksum)
+
+complete() {
+    for program in $programs; do
+        [ -x "$into/$program" ] || return 1
+    done
+    [ "$(cat "$stamp" 2>/dev/null)" = "$pinned" ]
+}
+
+if complete; then
+    echo "machine-parts: $into is up to date"
+    exit 0
+fi
+
+# The programs say, and parse, a version that only the linker can give them.
+linked() {
+    module=$1
+    shift
+    version=$(go list -m -f '{{.Version}}' "$module")
+    minor=${version#v*.}
+    minor=${minor%%.*}
+    flags="-s -w"
+    for package in "$@"; do
+        flags="$flags -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor"
+    done
+    echo "$flags"
+}
+
+build() {
+    echo "machine-parts: building $1 ($2)"
+    CGO_ENABLED=0 go build -trimpath -ldflags "$link" -o "$into/$1" "$2"
+}
+
+echo "machine-parts: the first build takes about six minutes on two cores"
+rm -f "$stamp"
+cd "$tools/control-plane"
+link=$(linked k8s.io/kubernetes k8s.io/component-base/version k8s.io/client-go/pkg/version)
+build kubeadm k8s.io/kubernetes/cmd/kubeadm
+build kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
+build kube-scheduler k8s.io/kubernetes/cmd/kube-scheduler
+cd "$tools/kwok"
+link="-s -w"
+build kwok sigs.k8s.io/kwok/cmd/kwok
+cd "$tools/cluster-api"
+link=$(linked sigs.k8s.io/cluster-api sigs.k8s.io/cluster-api/version)
+build cluster-api-controller sigs.k8s.io/cluster-api
+build kubeadm-bootstrap-controller sigs.k8s.io/cluster-api/bootstrap/kubeadm
+build kubeadm-control-plane-controller sigs.k8s.io/cluster-api/controlplane/kubeadm
+echo "$pinned" >"$stamp"
