@@ -86,14 +86,12 @@ pub enum RenderProblem {
         known: String,
     },
     /// Nothing says what machine to make.
-    #[error("what kind of machine {provider} is to make is not known; {}", way_out(.class.as_deref(), .setting, .provider))]
+    #[error("what kind of machine {provider} is to make is not known; {way_out}")]
     NoInstanceType {
         /// The provider.
         provider: ProviderType,
-        /// The LatticeNodeClass, if one is named.
-        class: Option<String>,
-        /// The setting of the node class.
-        setting: &'static str,
+        /// What to state, and where.
+        way_out: String,
     },
     /// The provider has no spot machines.
     #[error("{0} has no spot machines; use on-demand capacity here")]
@@ -140,16 +138,8 @@ pub enum RenderProblem {
     /// The control plane is to be hosted.
     #[error(
         "a hosted control plane (0 machines) cannot be provisioned: Cluster API's kubeadm and RKE2 providers run it on \
-         machines of the cluster; give it 1 or 3"
+         machines of the cluster; give it 1 or 3, which for clusters of the scheduler is \
+         `clusterPolicy.controlPlane.replicas` of their LatticePlacementPolicy"
     )]
     HostedControlPlane,
-}
-
-fn way_out(class: Option<&str>, setting: &str, provider: &ProviderType) -> String {
-    match class {
-        Some(class) => {
-            format!("set `spec.providers.{provider}.{setting}` of the LatticeNodeClass `{class}`")
-        }
-        None => "name a LatticeNodeClass".to_owned(),
-    }
 }

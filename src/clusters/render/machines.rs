@@ -38,11 +38,23 @@ impl Machines<'_> {
         let stated = || self.stated_type.clone().filter(|_| self.class.is_none());
         of_class
             .or_else(stated)
-            .ok_or_else(|| RenderProblem::NoInstanceType {
-                provider,
-                class: self.class.map(|(name, _)| name.to_owned()),
-                setting,
-            })
+            .ok_or_else(|| self.unknown(provider, setting))
+    }
+
+    /// What is wrong where nothing says what machine to make. The setting is the node class's.
+    pub fn unknown(&self, provider: ProviderType, setting: &str) -> RenderProblem {
+        let way_out = match (self.class, self.is_control_plane) {
+            (Some((class, _)), _) => {
+                format!(
+                    "set `spec.providers.{provider}.{setting}` of the LatticeNodeClass `{class}`"
+                )
+            }
+            (None, true) => "name a LatticeNodeClass in `spec.nodes.controlPlaneClass`".to_owned(),
+            (None, false) => {
+                "list the workers with their LatticeNodeClass in `spec.nodes.groups`".to_owned()
+            }
+        };
+        RenderProblem::NoInstanceType { provider, way_out }
     }
 
     /// The root volume in GiB: by the class, by the cluster's settings, or for the storage that the class promises.

@@ -21,6 +21,8 @@ mod settings;
 mod tests;
 mod version;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -74,6 +76,8 @@ pub struct SecretCopy {
     pub namespace: String,
     /// Name of the copy.
     pub name: String,
+    /// Labels of the copy.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Renders a cluster.

@@ -163,6 +163,26 @@ fn every_mistake_names_its_field_and_a_way_out() {
             "set `spec.providers.aws.instanceType` of the LatticeNodeClass `small`",
         ),
         (
+            wrong_at(
+                "proxmox",
+                &[
+                    ("/spec/provider/type", json!("proxmox")),
+                    ("/spec/provider/credentials", json!({"secretRef": "creds"})),
+                    (
+                        "/spec/provider/config",
+                        json!({"proxmox": {
+                            "controlPlaneEndpoint": {"host": "10.0.0.1", "port": 6443},
+                            "ipv4Config": {},
+                            "dnsServers": [],
+                        }}),
+                    ),
+                    ("/spec/nodes", json!({"controlPlane": 1})),
+                ],
+            ),
+            "spec.nodes.controlPlane: ",
+            "in `spec.nodes.controlPlaneClass`",
+        ),
+        (
             wrong_at("gcp", &[("/spec/provider/type", json!("gcp"))]),
             "spec.provider.config.gcp.project: ",
             "gcp needs it: the id of the project",

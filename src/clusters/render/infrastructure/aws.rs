@@ -1,6 +1,6 @@
 //! Amazon Web Services, by Cluster API Provider AWS.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Infrastructure, Machine, copied, handed_on};
 use crate::api::ProviderType;
@@ -117,6 +117,5 @@ pub(super) fn machine(blueprint: &Blueprint<'_>, machines: &Machines<'_>) -> Mac
     if machines.is_spot() {
         spec["spotMarketOptions"] = json!({});
     }
-    let other = class.map_or_else(Map::new, |class| handed_on(&class.other));
-    Ok((spec, other))
+    Ok((spec, handed_on(class.map(|class| &class.other))))
 }

@@ -1,6 +1,6 @@
 //! Microsoft Azure, by Cluster API Provider Azure.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Infrastructure, Machine, copied, handed_on, secret_reference};
 use crate::api::ProviderType;
@@ -89,8 +89,7 @@ pub(super) fn machine(machines: &Machines<'_>) -> Machine {
     if machines.is_spot() {
         spec["spotVMOptions"] = json!({"evictionPolicy": "Delete"});
     }
-    let other = class.map_or_else(Map::new, |class| handed_on(&class.other));
-    Ok((spec, other))
+    Ok((spec, handed_on(class.map(|class| &class.other))))
 }
 
 /// An image by its resource id, or of the marketplace as `publisher:offer:sku:version`.

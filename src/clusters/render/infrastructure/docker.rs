@@ -22,6 +22,5 @@ pub(super) fn machine(machines: &Machines<'_>) -> (Value, Map<String, Value>) {
     let class = machines
         .class
         .and_then(|(_, class)| class.providers.docker.as_ref());
-    let other = class.map_or_else(Map::new, |class| handed_on(&class.other));
-    (json!({}), other)
+    (json!({}), handed_on(class.map(|class| &class.other)))
 }

@@ -1,8 +1,8 @@
 //! Google Cloud, by Cluster API Provider GCP.
 
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::{Infrastructure, Machine, copied, handed_on, secret_reference};
+use super::{Infrastructure, Machine, handed_on, refer_to_credentials};
 use crate::api::ProviderType;
 use crate::clusters::render::blueprint::Blueprint;
 use crate::clusters::render::error::RenderError;
@@ -18,11 +18,7 @@ pub(super) fn cluster(blueprint: &Blueprint<'_>) -> Result<Infrastructure, Rende
         spec["failureDomains"] = blueprint.zones.clone().into();
     }
     let mut made = Infrastructure::new("GCPCluster", "GCPMachineTemplate", "v1beta1", spec);
-    if !blueprint.settings.has("credentialsRef") {
-        let secret = copied(blueprint)?;
-        made.spec["credentialsRef"] = secret_reference(&secret);
-        made.secret = Some(secret);
-    }
+    refer_to_credentials(&mut made, blueprint)?;
     Ok(made)
 }
 
@@ -42,6 +38,5 @@ pub(super) fn machine(machines: &Machines<'_>) -> Machine {
     if machines.is_spot() {
         spec["provisioningModel"] = "Spot".into();
     }
-    let other = class.map_or_else(Map::new, |class| handed_on(&class.other));
-    Ok((spec, other))
+    Ok((spec, handed_on(class.map(|class| &class.other))))
 }

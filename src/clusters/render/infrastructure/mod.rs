@@ -9,6 +9,8 @@ mod openstack;
 mod proxmox;
 mod virtual_ip;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::SecretCopy;
@@ -17,6 +19,7 @@ use super::error::{RenderError, RenderProblem};
 use super::machines::Machines;
 use super::manifest::{Kind, Manifest, overlay};
 use crate::api::ProviderType;
+use crate::clusters::labels;
 
 /// The group of every provider's kinds.
 const GROUP: &str = "infrastructure.cluster.x-k8s.io";
@@ -134,8 +137,8 @@ pub(super) fn machine(
 type Machine = Result<(Value, Map<String, Value>), RenderProblem>;
 
 /// The settings of a class that are handed on as they are.
-fn handed_on<'a>(other: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Map<String, Value> {
-    let other = other.into_iter();
+fn handed_on(other: Option<&BTreeMap<String, Value>>) -> Map<String, Value> {
+    let other = other.into_iter().flatten();
     other
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
@@ -143,11 +146,28 @@ fn handed_on<'a>(other: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Ma
 
 /// The Secret with the provider's credentials, brought into the cluster's namespace.
 fn copied(blueprint: &Blueprint<'_>) -> Result<SecretCopy, RenderError> {
+    let mut marks = blueprint.labels.clone();
+    // No owner leads to it.
+    marks.insert(labels::MOVES.to_owned(), String::new());
     Ok(SecretCopy {
+        labels: marks,
         from: blueprint.credentials()?.to_owned(),
         namespace: blueprint.namespace.clone(),
         name: format!("{}-credentials", blueprint.name),
     })
+}
+
+/// Has the provider find its credentials by `credentialsRef`, unless the settings have one of their own.
+fn refer_to_credentials(
+    made: &mut Infrastructure,
+    blueprint: &Blueprint<'_>,
+) -> Result<(), RenderError> {
+    if !blueprint.settings.has("credentialsRef") {
+        let secret = copied(blueprint)?;
+        made.spec["credentialsRef"] = secret_reference(&secret);
+        made.secret = Some(secret);
+    }
+    Ok(())
 }
 
 /// A reference to a Secret that names its namespace.

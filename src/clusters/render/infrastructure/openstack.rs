@@ -1,6 +1,6 @@
 //! OpenStack, by Cluster API Provider OpenStack.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Infrastructure, Machine, copied, handed_on};
 use crate::api::ProviderType;
@@ -53,8 +53,7 @@ pub(super) fn machine(blueprint: &Blueprint<'_>, machines: &Machines<'_>) -> Mac
     if let Some(key) = &blueprint.ssh_key_name {
         spec["sshKeyName"] = key.clone().into();
     }
-    let other = class.map_or_else(Map::new, |class| handed_on(&class.other));
-    Ok((spec, other))
+    Ok((spec, handed_on(class.map(|class| &class.other))))
 }
 
 /// An image by its id or its name.

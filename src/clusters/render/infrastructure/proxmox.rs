@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Infrastructure, Machine, copied, handed_on, secret_reference, virtual_ip};
+use super::{Infrastructure, Machine, handed_on, refer_to_credentials, virtual_ip};
 use crate::api::ProviderType;
 use crate::clusters::render::blueprint::Blueprint;
 use crate::clusters::render::error::{RenderError, RenderProblem};
@@ -39,11 +39,7 @@ pub(super) fn cluster(blueprint: &Blueprint<'_>) -> Result<Infrastructure, Rende
     );
     made.endpoint = Some(json!({"host": host, "port": port}));
     virtual_ip::add(&mut made, blueprint, host, port);
-    if !settings.has("credentialsRef") {
-        let secret = copied(blueprint)?;
-        made.spec["credentialsRef"] = secret_reference(&secret);
-        made.secret = Some(secret);
-    }
+    refer_to_credentials(&mut made, blueprint)?;
     Ok(made)
 }
 
@@ -51,11 +47,7 @@ pub(super) fn machine(machines: &Machines<'_>) -> Machine {
     let class = machines
         .class
         .and_then(|(_, class)| class.providers.proxmox.as_ref());
-    let class = class.ok_or_else(|| RenderProblem::NoInstanceType {
-        provider: ProviderType::Proxmox,
-        class: machines.class.map(|(name, _)| name.to_owned()),
-        setting: "template",
-    })?;
+    let class = class.ok_or_else(|| machines.unknown(ProviderType::Proxmox, "template"))?;
     let mut spec = json!({
         "format": "qcow2",
         "full": true,
@@ -75,7 +67,7 @@ pub(super) fn machine(machines: &Machines<'_>) -> Machine {
     if let Some(size) = machines.root_volume(None) {
         spec["disks"] = json!({"bootVolume": {"disk": "scsi0", "sizeGb": size}});
     }
-    Ok((spec, handed_on(&class.other)))
+    Ok((spec, handed_on(Some(&class.other))))
 }
 
 /// A template by its number, or by the tag that it has.
