@@ -14,6 +14,8 @@ command -v curl >/dev/null || lacks curl
 command -v clang >/dev/null || lacks clang
 command -v ip >/dev/null || [ -x /usr/sbin/ip ] || lacks iproute2
 command -v unshare >/dev/null || lacks util-linux
+# Machines call the bootstrap webhook with curl and this, and so do its tests.
+command -v openssl >/dev/null || lacks openssl
 # Without dpkg there is no telling; the build will say if the library is not there.
 if command -v dpkg-query >/dev/null; then
     status=$(dpkg-query -W -f '${Status}' libclang-dev 2>/dev/null || true)

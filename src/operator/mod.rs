@@ -2,6 +2,7 @@
 
 mod acts;
 mod apply;
+pub mod bootstrap;
 pub mod control_plane;
 pub mod crypto;
 mod decide;

@@ -1,0 +1,136 @@
+//! The parent's certificate authority, which certifies the keys of its children's agents and its own server's.
+
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
+};
+
+use super::request::SigningRequest;
+
+/// The organisation in an agent's certificate, by which the server knows what it is for.
+pub(crate) const AGENTS: &str = "lattice:agents";
+
+const AUTHORITY_LIFE: TimeDelta = TimeDelta::days(3650);
+/// A year, as kubeadm gives to what it certifies.
+const CERTIFICATE_LIFE: TimeDelta = TimeDelta::days(365);
+/// Other machines' clocks may be behind.
+const LEEWAY: TimeDelta = TimeDelta::days(1);
+
+/// What went wrong with certificates.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A stored authority cannot be read, or something cannot be signed.
+    #[error("certificate authority: {0}")]
+    Certificate(#[from] rcgen::Error),
+}
+
+/// A certificate authority with its key.
+pub struct Authority {
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// A new authority of this name, P-256.
+    ///
+    /// # Errors
+    /// If no key can be made.
+    pub fn generate(name: &str, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
+        let mut params = valid(name, now, AUTHORITY_LIFE);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let key = KeyPair::generate()?;
+        Ok(Authority {
+            certificate: params.self_signed(&key)?.pem(),
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// An authority that was kept.
+    ///
+    /// # Errors
+    /// If certificate or key cannot be read.
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, AuthorityError> {
+        let key = KeyPair::from_pem(key)?;
+        Ok(Authority {
+            certificate: certificate.to_owned(),
+            issuer: Issuer::from_ca_cert_pem(certificate, key)?,
+        })
+    }
+
+    /// Its certificate, PEM, for all to see.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Its key, PEM, to be kept where nobody else reads it.
+    pub fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// Certifies an agent's key for the name that was asked for; that it may have the name is for
+    /// [`admit`](super::admit) to say. Returns PEM.
+    ///
+    /// # Errors
+    /// If it cannot be signed.
+    pub fn certify_agent(
+        &self,
+        request: &SigningRequest,
+        now: DateTime<Utc>,
+    ) -> Result<String, AuthorityError> {
+        let mut params = leaf(&request.name, ExtendedKeyUsagePurpose::ClientAuth, now);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, AGENTS);
+        self.sign(params, &request.key)
+    }
+
+    /// A key and certificate for the parent's own server, which is reached under these names and addresses:
+    /// certificate and key, PEM.
+    ///
+    /// # Errors
+    /// If a name is none, or nothing can be signed.
+    pub fn certify_server(
+        &self,
+        hosts: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<(String, String), AuthorityError> {
+        let mut params = leaf("lattice-cell", ExtendedKeyUsagePurpose::ServerAuth, now);
+        params.subject_alt_names = CertificateParams::new(hosts)?.subject_alt_names;
+        let key = KeyPair::generate()?;
+        Ok((self.sign(params, &key)?, key.serialize_pem()))
+    }
+
+    fn sign(
+        &self,
+        params: CertificateParams,
+        key: &impl PublicKeyData,
+    ) -> Result<String, AuthorityError> {
+        Ok(params.signed_by(key, &self.issuer)?.pem())
+    }
+}
+
+fn leaf(name: &str, purpose: ExtendedKeyUsagePurpose, now: DateTime<Utc>) -> CertificateParams {
+    let mut params = valid(name, now, CERTIFICATE_LIFE);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![purpose];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+/// Validity is in whole days.
+fn valid(name: &str, now: DateTime<Utc>, life: TimeDelta) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let narrow = |number: u32| u8::try_from(number).unwrap_or(1);
+    let day = |at: DateTime<Utc>| date_time_ymd(at.year(), narrow(at.month()), narrow(at.day()));
+    params.not_before = day(now - LEEWAY);
+    params.not_after = day(now + life);
+    params
+}

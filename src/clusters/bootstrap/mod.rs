@@ -1,0 +1,23 @@
+//! How the first machine of a new cluster makes itself known to the cluster's parent: once.
+//!
+//! For each cluster that it provisions the parent makes a [`Token`], hands it to the machines and keeps only a
+//! [`Grant`]: the token's digest and when it ends. The machine makes a key of its own, and sends the token with a
+//! request to have the key certified. The first key that comes with the token is the only one that it ever admits;
+//! the same key may ask again, for an answer can be lost, and gets the same answer.
+
+mod admission;
+mod authority;
+mod grant;
+mod request;
+mod token;
+mod welcome;
+
+pub use admission::{Admission, Refusal, admit};
+pub use authority::{Authority, AuthorityError};
+pub use grant::{Grant, Refused, Use};
+pub use request::{LONGEST_REQUEST, RequestError, SigningRequest};
+pub use token::Token;
+pub use welcome::{Parent, Registry, Welcome};
+
+#[cfg(test)]
+mod tests;

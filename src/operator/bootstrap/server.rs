@@ -1,0 +1,243 @@
+//! The webhook itself.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Query, State},
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use chrono::Utc;
+use kube::Client;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, answer, authority, error::BootstrapError, store::Grants};
+use crate::clusters::bootstrap::{
+    Admission, Authority, LONGEST_REQUEST, Refusal, SigningRequest, Token, admit,
+};
+
+/// Answers under way at a time; machines try again.
+const AT_ONCE: usize = 64;
+/// Times that a grant is read again because others wrote it.
+const ATTEMPTS: usize = 5;
+/// Longest time that a stop waits for answers under way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A webhook that listens, but does not serve yet.
+pub struct Server {
+    listener: std::net::TcpListener,
+    port: u16,
+    tls: RustlsConfig,
+    cell: Arc<Cell>,
+}
+
+struct Cell {
+    client: Client,
+    options: Options,
+    authority: Authority,
+    grants: Grants,
+    free: Semaphore,
+}
+
+impl Server {
+    /// Listens, with a certificate of the cell's authority, which is made if there is none.
+    ///
+    /// # Errors
+    /// If the authority cannot be read or kept, or the address is taken.
+    pub async fn bind(client: Client, options: Options) -> Result<Self, BootstrapError> {
+        let now = Utc::now();
+        let authority = authority::ensure(&client, now).await?;
+        let (certificate, key) = authority.certify_server(&options.hosts, now)?;
+        let address = options.listen;
+        let listen = || {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let port = listener.local_addr()?.port();
+            Ok((listener, port))
+        };
+        let (listener, port) =
+            listen().map_err(|source| BootstrapError::Listen { address, source })?;
+        Ok(Server {
+            listener,
+            port,
+            tls: RustlsConfig::from_config(Arc::new(tls(&certificate, &key)?)),
+            cell: Arc::new(Cell {
+                grants: Grants::new(client.clone()),
+                free: Semaphore::new(AT_ONCE),
+                client,
+                options,
+                authority,
+            }),
+        })
+    }
+
+    /// Where it listens, which matters for port 0.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The certificate of the cell's authority, PEM, which machines must know to call it.
+    pub fn authority(&self) -> &str {
+        self.cell.authority.certificate()
+    }
+}
+
+fn tls(certificate: &str, key: &str) -> Result<ServerConfig, BootstrapError> {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Serves until the stop.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), BootstrapError> {
+    let address = server.cell.options.listen;
+    let handle = Handle::new();
+    let router = Router::new()
+        .route("/api/clusters/register", post(register))
+        .layer(DefaultBodyLimit::max(LONGEST_REQUEST))
+        .with_state(server.cell);
+    let listen = |source| BootstrapError::Listen { address, source };
+    let serving = axum_server::from_tcp_rustls(server.listener, server.tls)
+        .map_err(listen)?
+        .handle(handle.clone())
+        .serve(router.into_make_service());
+    tokio::pin!(serving);
+    tokio::select! {
+        result = &mut serving => return result.map_err(listen),
+        () = stop.cancelled() => handle.graceful_shutdown(Some(PATIENCE)),
+    }
+    serving.await.map_err(listen)
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    cluster: String,
+}
+
+async fn register(
+    State(cell): State<Arc<Cell>>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    let Ok(_free) = cell.free.try_acquire() else {
+        return said(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many machines at once; try again",
+        );
+    };
+    let Some(token) = bearer(&headers) else {
+        return said(
+            StatusCode::UNAUTHORIZED,
+            "the header `Authorization: Bearer TOKEN` is missing",
+        );
+    };
+    let request = match SigningRequest::from_pem(&body) {
+        Ok(request) => request,
+        Err(why) => return said(StatusCode::BAD_REQUEST, &why.to_string()),
+    };
+    match cell.admit(&asked.cluster, &token, &request).await {
+        Ok(Ok(certificate)) => cell.welcome(&asked.cluster, certificate).await,
+        Ok(Err(refusal)) => {
+            tracing::warn!(cluster = asked.cluster, %refusal, "a machine was not admitted");
+            said(status(&refusal), &refusal.to_string())
+        }
+        Err(error) => failed(&asked.cluster, &error),
+    }
+}
+
+impl Cell {
+    /// The certificate of the machine's key, recorded before it is returned, or why there is none.
+    async fn admit(
+        &self,
+        cluster: &str,
+        token: &Token,
+        request: &SigningRequest,
+    ) -> Result<Result<String, Refusal>, BootstrapError> {
+        if !is_name(cluster) {
+            return Ok(Err(Refusal::Unknown));
+        }
+        for _ in 0..ATTEMPTS {
+            let now = Utc::now();
+            let kept = self.grants.of(cluster).await?;
+            let grant = kept.as_ref().map(|kept| &kept.grant);
+            let (grant, answer) = match (admit(grant, token, request, now), grant) {
+                (Ok(Admission::Again(certificate)), _) => return Ok(Ok(certificate)),
+                (Ok(Admission::First), Some(grant)) => {
+                    let certificate = self.authority.certify_agent(request, now)?;
+                    let used = grant.clone().used(&request.key_digest(), &certificate, now);
+                    (used, Ok(certificate))
+                }
+                (Err(refusal), Some(grant)) => match grant.clone().refused(&refusal, now) {
+                    Some(noted) => (noted, Err(refusal)),
+                    None => return Ok(Err(refusal)),
+                },
+                (_, None) => return Ok(Err(Refusal::Unknown)),
+            };
+            if let Some(kept) = kept
+                && self.grants.replace(kept, &grant).await?
+            {
+                return Ok(answer);
+            }
+        }
+        Err(BootstrapError::Contended(cluster.to_owned()))
+    }
+
+    async fn welcome(&self, cluster: &str, certificate: String) -> Response {
+        let authority = self.authority.certificate();
+        let admitted = (cluster, certificate);
+        match answer::welcome(&self.client, &self.options, admitted, authority).await {
+            Ok(welcome) => Json(welcome.list()).into_response(),
+            Err(error) => failed(cluster, &error),
+        }
+    }
+}
+
+/// What is wrong here is for the parent's log; the machine is told to try again.
+fn failed(cluster: &str, error: &BootstrapError) -> Response {
+    tracing::error!(cluster, %error, "a machine could not be answered");
+    said(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the parent could not answer; its log says why; try again",
+    )
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Token> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let token = value.strip_prefix("Bearer ")?.trim();
+    (!token.is_empty()).then(|| Token::shown(token))
+}
+
+/// Whether it can be the name of a LatticeCluster, and so part of a Secret's.
+fn is_name(text: &str) -> bool {
+    let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    !text.is_empty() && text.len() <= 240 && text.chars().all(ok)
+}
+
+fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Unknown => StatusCode::UNAUTHORIZED,
+        Refusal::Used(_) => StatusCode::CONFLICT,
+        _ => StatusCode::FORBIDDEN,
+    }
+}
+
+fn said(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
