@@ -1,4 +1,4 @@
-//! The script by which a new cluster tells its parent of itself, run as it is rendered: with `sh` and `curl`, a webhook
+//! The script by which a new cluster tells its parent of itself, run as it is rendered: with `sh`, `curl` and `openssl`, a webhook
 //! over TLS, and a `kubectl` that keeps its cluster in a folder.
 
 #![allow(clippy::unwrap_used)]
@@ -13,12 +13,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use lattice::api::LatticeCluster;
+use lattice::clusters::bootstrap::SigningRequest;
 use lattice::clusters::render::registration::register_url;
 use lattice::clusters::render::{Sources, render};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, Stream};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What the parent answers with.
 const ANSWER: &str = "kind: Agent\n";
@@ -28,6 +29,13 @@ const KUBECTL: &str = r#"#!/bin/sh
 case "$*" in
 *"get configmap lattice-registered"*) [ -e "$CLUSTER/registered" ] ;;
 *"create configmap lattice-registered"*) : >"$CLUSTER/registered" ;;
+*"create secret generic lattice-agent-key"*)
+    for argument; do case "$argument" in tls.key=*) cat "${argument#tls.key=}" ;; esac; done
+    ;;
+*apply*/secret)
+    for last; do :; done
+    cp "$last" "$CLUSTER/key"
+    ;;
 *apply*)
     rm "$CLUSTER/unwell" 2>/dev/null && exit 1
     for last; do :; done
@@ -206,6 +214,15 @@ fn script() -> String {
     script.unwrap().to_owned()
 }
 
+/// The digest of a key as the parent sees it.
+fn key_digest(name: &str, key: &KeyPair) -> String {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let request = params.serialize_request(key).unwrap().pem().unwrap();
+    SigningRequest::from_pem(&request).unwrap().key_digest()
+}
+
 fn applied(cluster: &Path) -> String {
     fs::read_to_string(cluster.join("applied")).unwrap_or_default()
 }
@@ -230,14 +247,18 @@ fn the_answer_is_applied_once_however_often_and_wherever_it_runs() {
     assert_eq!(requests.len(), 1);
     let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
     assert!(
-        head.starts_with("POST /api/clusters/register HTTP/1.1\r\n"),
+        head.starts_with("POST /api/clusters/register?cluster=prod HTTP/1.1\r\n"),
         "{head}"
     );
     assert!(head.contains("Authorization: Bearer s3cret"), "{head}");
-    let body: Value = serde_json::from_str(body).unwrap();
-    assert_eq!(body, json!({"cluster": "prod"}));
+    let asked = SigningRequest::from_pem(body).unwrap();
+    let key = fs::read_to_string(cluster.path().join("key")).unwrap();
+    let key = KeyPair::from_pem(&key).unwrap();
+    assert_eq!(asked.key_digest(), key_digest("prod", &key));
     for machine in [first, second] {
-        assert!(!machine.path("token").exists() && !machine.path("headers").exists());
+        for secret in ["token", "headers", "key", "secret"] {
+            assert!(!machine.path(secret).exists(), "{secret}");
+        }
     }
 }
 
@@ -249,7 +270,10 @@ fn a_parent_that_is_busy_and_a_cluster_that_is_unwell_are_asked_again() {
     let machine = Machine::new(&parent.ca, &url(&parent), 4);
     let output = machine.register(cluster.path());
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(parent.requests().len(), 3);
+    let requests = parent.requests();
+    assert_eq!(requests.len(), 3);
+    // The same key each time, or the parent would take it for another machine.
+    assert!(requests.iter().all(|request| *request == requests[0]));
     assert_eq!(applied(cluster.path()), ANSWER);
 }
 

@@ -10,7 +10,6 @@ lacks() {
 command -v cmake >/dev/null || lacks cmake
 command -v c++ >/dev/null || lacks g++
 command -v go >/dev/null || lacks golang-go
-command -v curl >/dev/null || lacks curl
 command -v clang >/dev/null || lacks clang
 command -v ip >/dev/null || [ -x /usr/sbin/ip ] || lacks iproute2
 command -v unshare >/dev/null || lacks util-linux
