@@ -57,7 +57,14 @@ impl Machine {
         fs::write(self.path("ca.pem"), authority).unwrap();
         let header = format!("Authorization: Bearer {}", token.reveal());
         let called = tokio::process::Command::new("curl")
-            .args(["--silent", "--cacert", "ca.pem", "--header", &header])
+            .args([
+                "--silent",
+                "--show-error",
+                "--cacert",
+                "ca.pem",
+                "--header",
+                &header,
+            ])
             .args(["--data-binary", "@request.pem", "--output", "answer"])
             .args(["--write-out", "%{http_code}", "--max-time", "20", url])
             .current_dir(self.folder.path())
@@ -65,7 +72,10 @@ impl Machine {
             .await
             .expect("curl");
         let status = String::from_utf8(called.stdout).unwrap().parse().unwrap();
-        let body = fs::read_to_string(self.path("answer")).unwrap_or_default();
+        let body = match status {
+            0 => String::from_utf8(called.stderr).unwrap(),
+            _ => fs::read_to_string(self.path("answer")).unwrap_or_default(),
+        };
         (status, body)
     }
 }

@@ -16,7 +16,9 @@ use lattice::api::LatticeCluster;
 use lattice::clusters::bootstrap::SigningRequest;
 use lattice::clusters::render::registration::register_url;
 use lattice::clusters::render::{Sources, render};
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, Stream};
 use serde_json::json;

@@ -8,7 +8,7 @@ use super::Outcome;
 use super::error::CliError;
 use super::online;
 use super::output::Output;
-use crate::operator::{self, Options, decision_log::Keep, install};
+use crate::operator::{self, Options, bootstrap, decision_log::Keep, install};
 
 /// Run the operator against an API server, until it is stopped.
 #[derive(Debug, clap::Args)]
@@ -43,9 +43,42 @@ pub(crate) struct Args {
     /// Changes closer together than this are decided on together.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     quiet_ms: u64,
+    #[command(flatten)]
+    bootstrap: Bootstrap,
     /// Install the kinds first, or bring them up to date.
     #[arg(long)]
     install_crds: bool,
+}
+
+/// How the first machines of new clusters make themselves known here.
+#[derive(Debug, clap::Args)]
+#[group(id = "bootstrap")]
+struct Bootstrap {
+    /// Where new clusters call: the webhook's address. Without it, clusters that are made here have no parent.
+    #[arg(long, value_name = "ADDRESS", requires_all = ["bootstrap_host", "image"])]
+    bootstrap_listen: Option<SocketAddr>,
+    /// Name or address under which new clusters reach the webhook; several for its certificate, of which they
+    /// are told the first.
+    #[arg(long, value_name = "HOST", requires = "bootstrap_listen")]
+    bootstrap_host: Vec<String>,
+    /// Host and port under which agents reach this operator; without it, the webhook's host and port 8443.
+    #[arg(long, value_name = "HOST:PORT", requires = "bootstrap_listen")]
+    agent_endpoint: Option<String>,
+    /// Lattice's image for new clusters.
+    #[arg(long, value_name = "IMAGE", requires = "bootstrap_listen")]
+    image: Option<String>,
+}
+
+impl Bootstrap {
+    fn options(self) -> Option<bootstrap::Options> {
+        let host = self.bootstrap_host.first()?.clone();
+        Some(bootstrap::Options {
+            listen: self.bootstrap_listen?,
+            hosts: self.bootstrap_host,
+            endpoint: self.agent_endpoint.unwrap_or(format!("{host}:8443")),
+            image: self.image?,
+        })
+    }
 }
 
 impl Args {
@@ -60,6 +93,7 @@ impl Args {
             },
             identity: self.identity.unwrap_or(Options::default().identity),
             quiet: Duration::from_millis(self.quiet_ms),
+            bootstrap: self.bootstrap.options(),
         };
         online::run(async |stop| {
             let client = online::client(self.kubeconfig.as_deref(), None).await?;

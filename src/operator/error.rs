@@ -1,6 +1,6 @@
 //! What can stop the operator, or one pass of it.
 
-use super::{crypto::CryptoError, decision_log::LogError};
+use super::{bootstrap::BootstrapError, crypto::CryptoError, decision_log::LogError};
 
 /// Why the operator could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum OperatorError {
     /// The process has no FIPS cryptography.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// The bootstrap webhook cannot be served.
+    #[error("the bootstrap webhook: {0}")]
+    Bootstrap(#[from] BootstrapError),
     /// An object could not be written as JSON.
     #[error("cannot write an object as JSON: {0}")]
     Json(#[from] serde_json::Error),

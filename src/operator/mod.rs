@@ -16,6 +16,7 @@ pub(crate) mod inventory;
 mod leader;
 mod metrics;
 mod news;
+mod provision;
 mod reconcile;
 mod seen;
 mod standing;
@@ -49,9 +50,11 @@ use self::{
     http::Health,
     leader::{Candidate, Term},
     metrics::Metrics,
+    provision::{Parent, Provisioner},
     reconcile::Reconciler,
     status_writer::StatusWriter,
 };
+use crate::clusters::render::registration::register_url;
 
 /// Longest time that a stop waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
@@ -70,6 +73,8 @@ pub struct Options {
     pub keep: Keep,
     /// Changes that come closer together than this are decided on together.
     pub quiet: Duration,
+    /// The webhook that first machines of new clusters call; none where clusters have no parent.
+    pub bootstrap: Option<bootstrap::Options>,
 }
 
 impl Default for Options {
@@ -80,6 +85,7 @@ impl Default for Options {
             lease_seconds: Some(15),
             keep: Keep::default(),
             quiet: Duration::from_millis(200),
+            bootstrap: None,
         }
     }
 }
@@ -119,7 +125,20 @@ pub async fn run(
             () = stores.ready() => synced.store(true, Ordering::Release),
         }
     }
+    let parent = match options.bootstrap.clone() {
+        Some(webhook) => Some(webhook_of(&client, webhook, &tasks, &stop).await?),
+        None => None,
+    };
     let (terms, campaign) = candidacy(&client, &options, &stop);
+    let provisioner = Provisioner {
+        client: client.clone(),
+        board: stores.board.clone(),
+        stores: stores.clone(),
+        changed: Arc::clone(&changed),
+        parent,
+    };
+    let (provision_terms, provision_stop) = (terms.clone(), stop.clone());
+    tasks.spawn(async move { provisioner.run(provision_terms, &provision_stop).await });
     let reconciler = Reconciler {
         writer: StatusWriter::start(client.clone(), Arc::clone(&metrics), &tasks, &stop),
         events: Events::start(client.clone(), options.identity.clone(), &tasks, &stop),
@@ -142,6 +161,28 @@ pub async fn run(
         tracing::warn!("gave up waiting for what was under way");
     }
     Ok(())
+}
+
+/// Starts the webhook; says where machines call it.
+async fn webhook_of(
+    client: &Client,
+    options: bootstrap::Options,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Parent, OperatorError> {
+    let host = options.hosts.first().cloned().unwrap_or_default();
+    let server = bootstrap::Server::bind(client.clone(), options).await?;
+    let parent = Parent {
+        url: register_url(&host, server.port()),
+        authority: server.authority().to_owned(),
+    };
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        if let Err(error) = bootstrap::serve(server, stop).await {
+            tracing::error!(%error, "the bootstrap webhook has ended");
+        }
+    });
+    Ok(parent)
 }
 
 type Campaign = futures::future::BoxFuture<'static, Result<(), OperatorError>>;

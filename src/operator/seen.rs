@@ -8,9 +8,13 @@ use crate::{
     api::{
         ClusterPhase, LatticeCluster, LatticeExternalService, LatticeNodeClass,
         LatticePlacementPolicy, LatticePool, LatticeService, LatticeServicePlacement,
+        conditions::find,
     },
     placement::inputs::Inputs,
 };
+
+/// The condition that says what a cluster has come to.
+pub(crate) const PROVISIONED: &str = "Provisioned";
 
 /// All objects, each kind by namespace and name.
 #[derive(Clone, Debug, Default)]
@@ -93,9 +97,11 @@ fn same_progress(now: &LatticeCluster, before: &LatticeCluster) -> bool {
         let status = cluster.status.as_ref();
         let phase = status.and_then(|status| status.phase);
         let nodes = status.and_then(|status| status.nodes);
+        let why = status.and_then(|status| find(&status.conditions, PROVISIONED));
         (
             phase.unwrap_or(ClusterPhase::Pending),
             nodes.map_or(0, |nodes| nodes.ready),
+            why.map(|why| (why.status, why.reason.clone(), why.message.clone())),
         )
     };
     progress(now) == progress(before)

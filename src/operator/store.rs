@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::{Resource, runtime::reflector::Store};
 
-use super::seen::Seen;
+use super::{provision::Board, seen::Seen};
 
 use crate::api::{
     LatticeCluster, LatticeExternalService, LatticeNodeClass, LatticePlacementPolicy, LatticePool,
@@ -21,6 +21,8 @@ pub(crate) struct Stores {
     pub(crate) clusters: Store<LatticeCluster>,
     pub(crate) service_placements: Store<LatticeServicePlacement>,
     pub(crate) external_services: Store<LatticeExternalService>,
+    /// What is known of clusters that is not in their status yet.
+    pub(crate) board: Board,
 }
 
 impl Stores {
@@ -45,7 +47,9 @@ impl Stores {
             node_classes: objects(&self.node_classes),
             policies: objects(&self.policies),
             services: alive(objects(&self.services)),
-            clusters: objects(&self.clusters),
+            clusters: (objects(&self.clusters).into_iter())
+                .map(|cluster| self.board.shown_on(cluster))
+                .collect(),
             service_placements: alive(objects(&self.service_placements)),
             external_services: objects(&self.external_services),
         }

@@ -24,7 +24,7 @@ pub(super) async fn ensure(
     if let Some(secret) = secrets.get_opt(NAME).await? {
         return read(&secret);
     }
-    let authority = Authority::generate("lattice-cell", now)?;
+    let authority = Authority::generate("lattice-cell-authority", now)?;
     let value = |text: &str| ByteString(text.as_bytes().to_vec());
     let secret = Secret {
         metadata: ObjectMeta {

@@ -1,0 +1,65 @@
+//! What Cluster API says of a cluster, in its v1beta2 kinds.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Conditions of a Cluster in the order in which they come true, so that the first that is not is what is waited for.
+const ROAD: [&str; 4] = [
+    "InfrastructureReady",
+    "ControlPlaneInitialized",
+    "ControlPlaneAvailable",
+    "WorkersAvailable",
+];
+
+/// Whether the first machine of the control plane serves.
+pub(super) fn is_initialized(capi: &Value) -> bool {
+    capi["status"]["initialization"]["controlPlaneInitialized"] == true
+}
+
+/// Whether all that was asked for is there.
+pub(super) fn is_available(capi: &Value) -> bool {
+    condition(capi, "Available").is_some_and(|condition| condition["status"] == "True")
+}
+
+/// Machines that are ready, control plane and workers.
+pub(super) fn ready(capi: &Value) -> u32 {
+    let of = |part: &str| capi["status"][part]["readyReplicas"].as_u64().unwrap_or(0);
+    u32::try_from(of("controlPlane") + of("workers")).unwrap_or(u32::MAX)
+}
+
+/// What is waited for, in Cluster API's own words.
+pub(super) fn why_not(capi: &Value) -> String {
+    if !capi["metadata"]["deletionTimestamp"].is_null() {
+        return sentence(condition(capi, "Deleting"));
+    }
+    let unmet = ROAD
+        .iter()
+        .find_map(|type_| condition(capi, type_).filter(|condition| condition["status"] != "True"));
+    sentence(unmet)
+}
+
+fn sentence(condition: Option<&Value>) -> String {
+    let Some(condition) = condition else {
+        return String::new();
+    };
+    let text = |key: &str| condition[key].as_str().unwrap_or_default();
+    match text("message") {
+        "" => format!("{}: {}", text("type"), text("reason")),
+        message => format!("{}: {message}", text("type")),
+    }
+}
+
+fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == type_)
+}
+
+/// Names of the MachineDeployments among some objects.
+pub(super) fn deployment_names<'a>(objects: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
+    let deployments = objects.filter(|object| object["kind"] == "MachineDeployment");
+    let names = deployments.filter_map(|object| object["metadata"]["name"].as_str());
+    names.map(str::to_owned).collect()
+}

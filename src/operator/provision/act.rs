@@ -1,0 +1,223 @@
+//! Carries out what was decided for a cluster.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Namespace, Secret},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams},
+    core::GroupVersionKind,
+};
+use serde_json::json;
+
+use super::{Parent, error::ProvisionError, look::capi};
+use crate::{
+    api::LatticeCluster,
+    clusters::{
+        labels::{CLUSTER, MOVES},
+        lifecycle::{Action, FINALIZER},
+        render::{
+            Manifest, Rendered, SecretCopy,
+            registration::{CA_KEY, TOKEN_KEY, URL_KEY, registration_secret},
+        },
+    },
+    operator::{bootstrap, decision_log::NAMESPACE},
+};
+
+/// Owner of every field of Cluster API's objects that Lattice states; others may own the rest.
+const FIELD_MANAGER: &str = "lattice.dev/machines";
+
+/// What actions are about.
+pub(super) struct Subject<'a> {
+    pub(super) cluster: &'a LatticeCluster,
+    pub(super) namespace: &'a str,
+    /// None where it cannot be rendered; then nothing is decided that needs it.
+    pub(super) rendered: Option<&'a Rendered>,
+    pub(super) parent: Option<&'a Parent>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Carries out one action.
+pub(super) async fn act(
+    client: &Client,
+    subject: &Subject<'_>,
+    action: &Action,
+) -> Result<(), ProvisionError> {
+    match action {
+        Action::Hold => hold(client, subject.cluster, true).await,
+        Action::LetGo => hold(client, subject.cluster, false).await,
+        Action::CopyCredentials => {
+            let copy = subject.rendered.and_then(|r| r.credentials.as_ref());
+            match copy {
+                Some(copy) => copy_secret(client, copy).await,
+                None => Ok(()),
+            }
+        }
+        Action::Invite => invite(client, subject).await,
+        Action::Apply => {
+            for manifest in subject.rendered.map_or(&[][..], |r| &r.objects) {
+                apply(client, manifest).await?;
+            }
+            Ok(())
+        }
+        Action::DeleteDeployment(name) => {
+            delete(client, subject.namespace, "MachineDeployment", name).await
+        }
+        Action::Delete => {
+            let name = subject.cluster.name_any();
+            delete(client, subject.namespace, "Cluster", &name).await
+        }
+    }
+}
+
+/// Sets or takes off the finalizer, under the version that was looked at, so that nobody else's is lost.
+async fn hold(client: &Client, cluster: &LatticeCluster, held: bool) -> Result<(), ProvisionError> {
+    let mut finalizers = cluster.finalizers().to_vec();
+    finalizers.retain(|finalizer| finalizer != FINALIZER);
+    if held {
+        finalizers.push(FINALIZER.to_owned());
+    }
+    let patch = json!({"metadata": {
+        "finalizers": finalizers,
+        "resourceVersion": cluster.resource_version(),
+    }});
+    let clusters: Api<LatticeCluster> = Api::all(client.clone());
+    let params = PatchParams::default();
+    let patched = clusters
+        .patch(&cluster.name_any(), &params, &Patch::Merge(&patch))
+        .await;
+    gone_is_fine(patched)
+}
+
+async fn apply(client: &Client, manifest: &Manifest) -> Result<(), ProvisionError> {
+    let object: DynamicObject = serde_json::from_value(manifest.object.clone())?;
+    let resource = resource_of(&object);
+    let api: Api<DynamicObject> = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let name = object.name_any();
+    let applied = api.patch(&name, &params, &Patch::Apply(&object)).await;
+    applied
+        .map(|_| ())
+        .map_err(|source| ProvisionError::Refused {
+            source_of: manifest.source.clone(),
+            kind: resource.kind,
+            name,
+            source: Box::new(source),
+        })
+}
+
+fn resource_of(object: &DynamicObject) -> ApiResource {
+    let types = object.types.clone().unwrap_or_default();
+    let (group, version) = match types.api_version.split_once('/') {
+        Some((group, version)) => (group, version),
+        None => ("", types.api_version.as_str()),
+    };
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind))
+}
+
+async fn copy_secret(client: &Client, copy: &SecretCopy) -> Result<(), ProvisionError> {
+    let from: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    let Some(secret) = from.get_opt(&copy.from).await? else {
+        return Err(ProvisionError::Gone(copy.from.clone()));
+    };
+    let target = Secret {
+        data: secret.data,
+        type_: secret.type_,
+        ..named(&copy.namespace, &copy.name, copy.labels.clone())
+    };
+    ensure_namespace(client, &copy.namespace).await?;
+    put(client, &target).await
+}
+
+/// Makes a token and puts it, with where to call, where the machines find it.
+async fn invite(client: &Client, subject: &Subject<'_>) -> Result<(), ProvisionError> {
+    let Some(parent) = subject.parent else {
+        return Ok(());
+    };
+    ensure_namespace(client, subject.namespace).await?;
+    let token = bootstrap::issue(client, subject.cluster, subject.now).await?;
+    let value = |text: &str| ByteString(text.as_bytes().to_vec());
+    let cluster = subject.cluster.name_any();
+    // No owner leads to it, but machines made after a pivot need it as well.
+    let labels = [(CLUSTER, cluster.as_str()), (MOVES, "")];
+    let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned()));
+    let secret = Secret {
+        data: Some(
+            [
+                (URL_KEY.to_owned(), value(&parent.url)),
+                (CA_KEY.to_owned(), value(&parent.authority)),
+                (TOKEN_KEY.to_owned(), value(token.reveal())),
+            ]
+            .into(),
+        ),
+        ..named(
+            subject.namespace,
+            &registration_secret(&cluster),
+            labels.into(),
+        )
+    };
+    put(client, &secret).await
+}
+
+/// One that the provider's own installation makes as well may come first from here.
+async fn ensure_namespace(client: &Client, name: &str) -> Result<(), ProvisionError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    let created = namespaces.create(&PostParams::default(), &namespace).await;
+    match created {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        other => Ok(other.map(|_| ())?),
+    }
+}
+
+fn named(namespace: &str, name: &str, labels: BTreeMap<String, String>) -> Secret {
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
+        ..Secret::default()
+    }
+}
+
+async fn put(client: &Client, secret: &Secret) -> Result<(), ProvisionError> {
+    let namespace = secret.namespace().unwrap_or_default();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    secrets
+        .patch(&secret.name_any(), &params, &Patch::Apply(secret))
+        .await?;
+    Ok(())
+}
+
+async fn delete(
+    client: &Client,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+) -> Result<(), ProvisionError> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &capi(kind));
+    gone_is_fine(api.delete(name, &DeleteParams::background()).await)
+}
+
+fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), ProvisionError> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => Ok(other.map(|_| ())?),
+    }
+}

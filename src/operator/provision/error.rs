@@ -1,0 +1,32 @@
+//! What can go wrong when machines are asked for.
+
+use crate::operator::bootstrap::BootstrapError;
+
+/// Why a cluster could not be looked at, or something not be done for it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProvisionError {
+    /// The API server refused or could not be reached.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// The API server refused an object.
+    #[error("{source_of}: {kind} {name} is refused: {source}")]
+    Refused {
+        /// What it was rendered from.
+        source_of: String,
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<kube::Error>,
+    },
+    /// An object is none.
+    #[error("cannot read or write an object as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// No token could be made, or what is kept of one not be read.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// A Secret went away while it was copied.
+    #[error("Secret {0} is gone from the operator's namespace")]
+    Gone(String),
+}
