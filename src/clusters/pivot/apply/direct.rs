@@ -75,7 +75,7 @@ impl Direct {
         kinds: &[Kind],
         places: &BTreeSet<String>,
     ) -> Result<Vec<Object>, Refusal> {
-        let mut wanted = Vec::new();
+        let mut wanted: Vec<(Kind, Option<String>, Option<String>)> = Vec::new();
         for kind in kinds {
             if kind.namespaced {
                 wanted.extend(
@@ -88,11 +88,11 @@ impl Direct {
             }
         }
         for label in [MOVE_LABEL, MOVE_HIERARCHY_LABEL] {
-            wanted.push((Kind::secret(), None, Some(label)));
+            wanted.push((Kind::secret(), None, Some(label.to_owned())));
         }
         let lists: Vec<Vec<Object>> = stream::iter(wanted)
             .map(|(kind, namespace, label)| async move {
-                self.list(&kind, namespace.as_deref(), label).await
+                self.list(&kind, namespace.as_deref(), label.as_deref()).await
             })
             .buffer_unordered(AT_A_TIME)
             .try_collect()
