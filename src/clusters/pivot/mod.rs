@@ -26,6 +26,9 @@ mod undo;
 pub mod view;
 mod wind_up;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

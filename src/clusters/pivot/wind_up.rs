@@ -19,13 +19,16 @@ pub(super) fn decide(observed: &Observed, deed: &Deed) -> Result<Step, PivotErro
         let cluster = observed.cluster.clone();
         return Err(PivotError::NoCluster { cluster });
     };
-    let moves = [
-        stop_source(observed, deed),
-        resume_target(observed, inventory),
-        empty_source(observed, deed, inventory)?,
-    ];
-    // One after the other: none begins before the one before it is seen to be done.
-    if let Some(actions) = moves.into_iter().find(|actions| !actions.is_empty()) {
+    // One after the other: none begins before the one before it is seen to be done, and the target goes on even
+    // where the source cannot be emptied.
+    let mut actions = stop_source(observed, deed);
+    if actions.is_empty() {
+        actions = resume_target(observed, inventory);
+    }
+    if actions.is_empty() {
+        actions = empty_source(observed, deed, inventory)?;
+    }
+    if !actions.is_empty() {
         return Ok(Step::Act(actions));
     }
     Ok(Step::Done(Outcome::Moved {

@@ -92,7 +92,8 @@ impl Direct {
         }
         let lists: Vec<Vec<Object>> = stream::iter(wanted)
             .map(|(kind, namespace, label)| async move {
-                self.list(&kind, namespace.as_deref(), label.as_deref()).await
+                self.list(&kind, namespace.as_deref(), label.as_deref())
+                    .await
             })
             .buffer_unordered(AT_A_TIME)
             .try_collect()
