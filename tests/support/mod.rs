@@ -7,7 +7,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod cluster_api;
+pub mod cluster_graph;
 pub mod fleet;
+pub mod pivoting;
 
 use std::{
     fs,
