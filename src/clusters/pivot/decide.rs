@@ -1,18 +1,18 @@
 //! What comes next, from what both sides hold.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{
     Observed, PivotError, Side,
-    canonical::{digest, essence, form, graph_digest},
-    copy::lacks_field_owners,
-    deed::{Deed, Inventory, Item, ORIGIN, State, is_copy_of, next_epoch, origin, owner},
+    canonical::{DELETE_FOR_MOVE, digest, essence, graph_digest},
+    compare::{Same, made},
+    deed::{Deed, Inventory, Item, State, is_copy_of, next_epoch, owner},
     graph::{Graph, Member},
     kind::CORE_GROUP,
     object::{Key, Object},
     pause::{Waiting, is_paused, is_paused_for_move, is_paused_itself, waiting},
     undo,
-    view::{View, cluster_key},
+    view::cluster_key,
     wind_up,
 };
 
@@ -149,7 +149,8 @@ impl<'a> Forward<'a> {
                 source_uid: self.cluster.uid().to_owned(),
                 state: State::Receiving,
             });
-            return Ok(Step::Act([vec![claim], self.pauses()].concat()));
+            let actions = [self.namespaces(), vec![claim], self.pauses()];
+            return Ok(Step::Act(actions.concat()));
         };
         let pauses = self.pauses();
         if !pauses.is_empty() {
@@ -231,21 +232,23 @@ impl<'a> Forward<'a> {
         keys.into_iter().map(pause).collect()
     }
 
+    /// The namespaces that the target lacks.
+    fn namespaces(&self) -> Vec<Action> {
+        let members = self.graph.members.iter();
+        let known = &self.observed.target.namespaces;
+        let missing: BTreeSet<&String> = members
+            .map(|member| &member.key.namespace)
+            .filter(|namespace| !namespace.is_empty() && !known.contains(*namespace))
+            .collect();
+        let missing = missing.into_iter().cloned();
+        missing.map(Action::Namespace).collect()
+    }
+
     /// What makes the target hold the same.
     fn copies(&self) -> Vec<Action> {
         let (source, target) = (&self.observed.source, &self.observed.target);
         let mut actions = self.leftovers();
-        let namespaces = self
-            .graph
-            .members
-            .iter()
-            .map(|member| &member.key.namespace);
-        let mut missing: Vec<&String> = namespaces
-            .filter(|namespace| !namespace.is_empty() && !target.namespaces.contains(*namespace))
-            .collect();
-        missing.sort();
-        missing.dedup();
-        actions.extend(missing.into_iter().cloned().map(Action::Namespace));
+        actions.extend(self.namespaces());
         let same = Same::of(source, target, self.cluster.uid());
         for Member { key, shared } in &self.graph.members {
             let object = &source.objects[key];
@@ -290,23 +293,10 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// The writes that make a copy that is not there.
-fn made(key: &Key, object: &Object) -> Vec<Action> {
-    let mut actions = vec![Action::Copy(key.clone())];
-    if object.0.get("status").is_some() {
-        actions.push(Action::CopyStatus(key.clone()));
-    }
-    actions.push(Action::CopyFieldOwners(key.clone()));
-    actions
-}
-
 /// The writes that take an object away without anybody cleaning up after it.
 pub(crate) fn removal(side: Side, key: &Key, object: &Object) -> Vec<Action> {
     let held = !object.list("/metadata/finalizers").is_empty();
-    let told = key.group.is_empty()
-        || object
-            .annotation(super::canonical::DELETE_FOR_MOVE)
-            .is_some();
+    let told = key.group.is_empty() || object.annotation(DELETE_FOR_MOVE).is_some();
     let mut actions = Vec::new();
     if held || !told {
         actions.push(Action::Release(side, key.clone()));
@@ -342,46 +332,5 @@ fn unprovisioned(object: &Object) -> Option<&'static str> {
         Some("has no initialised control plane yet")
     } else {
         None
-    }
-}
-
-/// Compares copies with what they are copies of.
-struct Same<'a> {
-    source: std::collections::BTreeMap<&'a str, &'a Key>,
-    target: std::collections::BTreeMap<&'a str, &'a Key>,
-    cluster_uid: &'a str,
-}
-
-impl<'a> Same<'a> {
-    fn of(source: &'a View, target: &'a View, cluster_uid: &'a str) -> Self {
-        Self {
-            source: source.uids(),
-            target: target.uids(),
-            cluster_uid,
-        }
-    }
-
-    /// The writes that make a copy like the object again.
-    fn again(&self, key: &Key, object: &Object, held: &Object) -> Vec<Action> {
-        let wanted = form(object, &self.source);
-        let found = form(held, &self.target);
-        let but_status = |form: &serde_json::Value| {
-            let mut form = form.clone();
-            form.as_object_mut().map(|map| map.remove("status"));
-            form
-        };
-        let stray = held.annotation(ORIGIN) != Some(&origin(self.cluster_uid, object.uid()));
-        let resumed = is_paused(object) != is_paused(held);
-        let mut actions = Vec::new();
-        if but_status(&wanted) != but_status(&found) || stray || resumed {
-            actions.push(Action::Recopy(key.clone()));
-        }
-        if wanted.get("status") != found.get("status") {
-            actions.push(Action::CopyStatus(key.clone()));
-        }
-        if lacks_field_owners(object, held) {
-            actions.push(Action::CopyFieldOwners(key.clone()));
-        }
-        actions
     }
 }

@@ -12,6 +12,7 @@
 pub mod act;
 pub mod apply;
 pub mod canonical;
+mod compare;
 pub mod copy;
 pub mod decide;
 pub mod deed;

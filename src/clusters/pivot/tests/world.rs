@@ -155,6 +155,10 @@ impl Server {
                 if self.get(&object.key()).is_some() {
                     return Err(Refusal::Stale("exists".to_owned()));
                 }
+                let namespace = Key::new("", "Namespace", "", &object.key().namespace);
+                if kind.namespaced && self.get(&namespace).is_none() {
+                    return Err(Refusal::Stale("no such namespace".to_owned()));
+                }
                 if kind.is_custom() {
                     object.0.as_object_mut().unwrap().remove("status");
                 }
