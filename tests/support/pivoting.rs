@@ -58,6 +58,10 @@ impl Place {
         }
     }
 
+    pub fn kubeconfig(&self) -> std::path::PathBuf {
+        self.plane.kubeconfig_path()
+    }
+
     pub async fn stop(self) -> tempfile::TempDir {
         self.plane.stop().await.unwrap();
         self.folder

@@ -183,11 +183,11 @@ impl<'a> Membership<'a> {
             elsewhere || others.contains(key) || !(alone || ours.contains(key))
         };
         let strangers: BTreeSet<&Key> = others.difference(&ours).copied().collect();
-        let around = self
+        let around: BTreeSet<&Key> = self
             .class()
-            .union(&self.forced())
+            .union(&self.forced(&ours, alone))
             .copied()
-            .collect::<BTreeSet<_>>();
+            .collect();
         let around = around.difference(&strangers).copied();
         let members: BTreeSet<&Key> = around.chain(ours.iter().copied()).collect();
         members.into_iter().map(|key| (key, shared(key))).collect()
@@ -204,23 +204,27 @@ impl<'a> Membership<'a> {
         self.edges.below(class.as_ref())
     }
 
-    /// What moves for its own sake.
-    fn forced(&self) -> BTreeSet<&'a Key> {
+    /// What moves for its own sake. Of what has no namespace, only what the cluster refers to; of a namespace with other clusters,
+    /// only what owns something of this one: credentials of others are none of its business.
+    fn forced(&self, ours: &BTreeSet<&'a Key>, alone: bool) -> BTreeSet<&'a Key> {
         let mut forced = BTreeSet::new();
         for (key, object) in &self.view.objects {
-            // Of its namespace, and what has none: a class elsewhere brings its neighbours into view.
-            let elsewhere = !key.namespace.is_empty() && key.namespace != self.root.namespace;
-            let by_kind = self
-                .view
-                .kind(key)
-                .map_or(Moves::WhenOwned, |kind| kind.moves);
-            match labelled(object).max(if elsewhere { Moves::WhenOwned } else { by_kind }) {
-                _ if key.is(CORE_GROUP, "Cluster") => {}
-                Moves::WhenOwned => {}
-                Moves::Always => {
+            if key.namespace != self.root.namespace || key.is(CORE_GROUP, "Cluster") {
+                continue;
+            }
+            let kind = self.view.kind(key);
+            let by_kind = kind.map_or(Moves::WhenOwned, |kind| kind.moves);
+            match labelled(object).max(by_kind) {
+                Moves::Always if alone => {
                     forced.insert(key);
                 }
-                Moves::WithDependents => forced.extend(self.edges.below([key])),
+                Moves::WithDependents => {
+                    let below = self.edges.below([key]);
+                    if alone || !below.is_disjoint(ours) {
+                        forced.extend(below);
+                    }
+                }
+                Moves::Always | Moves::WhenOwned => {}
             }
         }
         forced

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     kind::{ADDONS_GROUP, CORE_GROUP},
-    object::{Key, Object},
+    object::{Key, Object, group_of},
     view::View,
 };
 
@@ -48,37 +48,50 @@ pub(crate) fn class_of(cluster: &Object, key: &Key) -> Option<Key> {
     (!name.is_empty()).then(|| Key::new(CORE_GROUP, "ClusterClass", namespace, name))
 }
 
-/// Objects without an owner to which this one refers as Cluster API does: by group, kind and name.
+/// Objects without an owner to which this one refers as Cluster API does: by group, kind and name. Identities, which have
+/// no namespace, are referred to without the group too.
 pub(crate) fn referenced<'a>(object: &Object, key: &Key, view: &'a View) -> Vec<&'a Key> {
     let mut found = Vec::new();
     if let Some(spec) = object.0.get("spec") {
-        collect(spec, &key.namespace, &mut found);
+        collect(spec, &mut found);
     }
-    let known = found
+    let ownerless = view
+        .objects
         .iter()
-        .filter_map(|key| view.objects.get_key_value(key));
-    known
         .filter(|(_, object)| object.list("/metadata/ownerReferences").is_empty())
-        .map(|(key, _)| key)
+        .map(|(key, _)| key);
+    let names = |reference: &Reference, other: &Key| {
+        let global = other.namespace.is_empty();
+        let near = global || other.namespace == key.namespace;
+        let group = reference.group.map_or(global, |group| other.group == group);
+        near && group && reference.kind == other.kind && reference.name == other.name
+    };
+    if found.is_empty() {
+        return Vec::new();
+    }
+    ownerless
+        .filter(|other| found.iter().any(|reference| names(reference, other)))
         .collect()
 }
 
-fn collect(value: &Value, namespace: &str, found: &mut Vec<Key>) {
+/// What stands in a spec where another object is meant.
+struct Reference<'a> {
+    group: Option<&'a str>,
+    kind: &'a str,
+    name: &'a str,
+}
+
+fn collect<'a>(value: &'a Value, found: &mut Vec<Reference<'a>>) {
     match value {
         Value::Object(map) => {
             let text = |field: &str| map.get(field).and_then(Value::as_str);
-            if let (Some(group), Some(kind), Some(name)) =
-                (text("apiGroup"), text("kind"), text("name"))
-            {
-                found.push(Key::new(group, kind, namespace, name));
+            if let (Some(kind), Some(name)) = (text("kind"), text("name")) {
+                let group = text("apiGroup").or_else(|| text("apiVersion").map(group_of));
+                found.push(Reference { group, kind, name });
             }
-            for value in map.values() {
-                collect(value, namespace, found);
-            }
+            map.values().for_each(|value| collect(value, found));
         }
-        Value::Array(list) => list
-            .iter()
-            .for_each(|value| collect(value, namespace, found)),
+        Value::Array(list) => list.iter().for_each(|value| collect(value, found)),
         _ => {}
     }
 }

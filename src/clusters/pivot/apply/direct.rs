@@ -69,7 +69,8 @@ impl Direct {
         ))
     }
 
-    /// Everything of these kinds in these namespaces, what has no namespace, and Secrets anywhere that say they move.
+    /// Everything of these kinds in these namespaces, what has no namespace, and what that owns anywhere of the Secrets that
+    /// say they move.
     async fn objects(
         &self,
         kinds: &[Kind],
@@ -98,7 +99,21 @@ impl Direct {
             .buffer_unordered(AT_A_TIME)
             .try_collect()
             .await?;
-        Ok(lists.into_iter().flatten().collect())
+        let mut found: Vec<Object> = lists.into_iter().flatten().collect();
+        let global: BTreeSet<String> = found
+            .iter()
+            .filter(|object| object.key().namespace.is_empty())
+            .map(|object| object.uid().to_owned())
+            .collect();
+        found.retain(|object| {
+            let namespace = object.key().namespace;
+            let near = namespace.is_empty() || places.contains(&namespace);
+            near || object
+                .owners()
+                .iter()
+                .any(|owner| global.contains(&owner.uid))
+        });
+        Ok(found)
     }
 
     /// The CRDs of Cluster API and its providers.

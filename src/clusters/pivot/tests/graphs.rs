@@ -77,13 +77,26 @@ fn what_belongs_without_an_owner_belongs() {
 #[test]
 fn what_others_need_too_is_shared() {
     let world = small_world();
-    let identity = world.source.put(object("Identity", "account", &[]));
-    let mut password = object("Secret", "password", &[&identity]);
-    label(&mut password, MOVE_LABEL, "");
-    world.source.put(password);
+    for account in ["account", "unused"] {
+        let identity = world.source.put(object("Identity", account, &[]));
+        let mut password = object("Secret", &format!("{account}-key"), &[&identity]);
+        label(&mut password, MOVE_LABEL, "");
+        world.source.put(password);
+    }
+    world.source.change(&key("Box", "m1"), |it| {
+        it.0["spec"]["identityRef"] = json!({"kind": "Identity", "name": "account"});
+    });
     let other = world.source.put(object("Cluster", "c2", &[]));
     world.source.put(machine("theirs", &other));
-    world.source.put(object("ClusterResourceSet", "cni", &[]));
+    let mut key_of_theirs = object("Secret", "their-key", &[]);
+    label(&mut key_of_theirs, MOVE_LABEL, "");
+    world.source.put(key_of_theirs);
+    for (set, cluster) in [("cni", "c1"), ("theirs", "c2")] {
+        let set = world.source.put(object("ClusterResourceSet", set, &[]));
+        let mut binding = object("ClusterResourceSetBinding", cluster, &[&set]);
+        binding.0["spec"]["clusterName"] = json!(cluster);
+        world.source.put(binding);
+    }
     let graph = graph(&world).unwrap();
     let shared = |kind: &str, name: &str| {
         let key = key(kind, name);
@@ -91,8 +104,13 @@ fn what_others_need_too_is_shared() {
         member.map(|member| member.shared)
     };
     assert_eq!(shared("Identity", "account"), Some(true));
-    assert_eq!(shared("Secret", "password"), Some(true));
+    assert_eq!(shared("Secret", "account-key"), Some(true));
     assert_eq!(shared("ClusterResourceSet", "cni"), Some(true));
+    assert_eq!(shared("ClusterResourceSetBinding", "c1"), Some(false));
+    assert_eq!(shared("Identity", "unused"), None);
+    assert_eq!(shared("Secret", "unused-key"), None);
+    assert_eq!(shared("Secret", "their-key"), None);
+    assert_eq!(shared("ClusterResourceSet", "theirs"), None);
     assert_eq!(shared("Machine", "m1"), Some(false));
     assert_eq!(shared("Machine", "theirs"), None);
     assert_eq!(shared("Cluster", "c2"), None);

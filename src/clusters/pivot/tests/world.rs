@@ -42,6 +42,7 @@ pub(super) fn kinds() -> Vec<Kind> {
         custom(CORE_GROUP, "ClusterClass", Moves::WithDependents),
         custom(CORE_GROUP, "Machine", Moves::WhenOwned),
         custom(ADDONS_GROUP, "ClusterResourceSet", Moves::WithDependents),
+        custom(ADDONS_GROUP, "ClusterResourceSetBinding", Moves::WhenOwned),
         custom("infra.example.com", "Box", Moves::WhenOwned),
         custom("infra.example.com", "Identity", Moves::WithDependents),
         Kind::secret(),
