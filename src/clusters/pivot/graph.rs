@@ -16,6 +16,7 @@ use super::{
     references::{class_of, cluster_of, referenced},
     view::{View, cluster_key},
 };
+use crate::clusters::labels;
 
 /// Objects, and which of them belong to which.
 #[derive(Clone, Default)]
@@ -209,7 +210,15 @@ impl<'a> Membership<'a> {
     fn forced(&self, ours: &BTreeSet<&'a Key>, alone: bool) -> BTreeSet<&'a Key> {
         let mut forced = BTreeSet::new();
         for (key, object) in &self.view.objects {
-            if key.namespace != self.root.namespace || key.is(CORE_GROUP, "Cluster") {
+            if key.is(CORE_GROUP, "Cluster") {
+                continue;
+            }
+            if key.namespace != self.root.namespace {
+                // Some providers look for credentials in a namespace of their own.
+                let named = object.label(labels::CLUSTER) == Some(self.root.name.as_str());
+                if named && labelled(object) != Moves::WhenOwned {
+                    forced.insert(key);
+                }
                 continue;
             }
             let kind = self.view.kind(key);

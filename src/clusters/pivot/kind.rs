@@ -8,7 +8,7 @@ use super::object::{Key, Object};
 /// The CRDs of Cluster API and its providers have this label; their objects may be moved.
 pub const CLUSTERCTL_LABEL: &str = "clusterctl.cluster.x-k8s.io";
 /// A CRD or object with this label moves whether a cluster owns it or not.
-pub const MOVE_LABEL: &str = "clusterctl.cluster.x-k8s.io/move";
+pub const MOVE_LABEL: &str = crate::clusters::labels::MOVES;
 /// The same, with all that it owns.
 pub const MOVE_HIERARCHY_LABEL: &str = "clusterctl.cluster.x-k8s.io/move-hierarchy";
 

@@ -7,9 +7,7 @@ use super::{
     object::{Key, Object, group_of},
     view::View,
 };
-
-/// Label by which Cluster API and people say to which cluster an object belongs.
-pub(crate) const CLUSTER_NAME_LABEL: &str = "cluster.x-k8s.io/cluster-name";
+use crate::clusters::labels;
 
 /// What follows the cluster's name in the names of its Secrets.
 const SECRETS: [&str; 6] = [
@@ -29,7 +27,7 @@ pub(crate) fn cluster_of<'a>(object: &'a Object, key: &'a Key) -> Option<&'a str
     if !object.list("/metadata/ownerReferences").is_empty() {
         return None;
     }
-    object.label(CLUSTER_NAME_LABEL).or_else(|| {
+    object.label(labels::CAPI_CLUSTER).or_else(|| {
         let named = SECRETS.iter().find_map(|purpose| {
             let rest = key.name.strip_suffix(purpose)?;
             rest.strip_suffix('-')

@@ -16,12 +16,15 @@ use kube::{
 };
 use serde_json::Value;
 
-use crate::clusters::pivot::{
-    ClusterName, FIELD_MANAGER, Port, Refusal, Request, Response, View,
-    deed::deed_key,
-    kind::{CLUSTERCTL_LABEL, Kind, MOVE_HIERARCHY_LABEL, MOVE_LABEL, kinds},
-    object::{Key, Object},
-    view::cluster_key,
+use crate::clusters::{
+    labels,
+    pivot::{
+        ClusterName, FIELD_MANAGER, Port, Refusal, Request, Response, View,
+        deed::deed_key,
+        kind::{CLUSTERCTL_LABEL, Kind, MOVE_HIERARCHY_LABEL, MOVE_LABEL, kinds},
+        object::{Key, Object},
+        view::cluster_key,
+    },
 };
 
 /// Lists that are asked for at a time.
@@ -57,7 +60,7 @@ impl Direct {
             None => None,
         };
         let places = View::places(cluster, object.as_ref());
-        let objects = self.objects(&kinds, &places).await?;
+        let objects = self.objects(&kinds, &places, &cluster.name).await?;
         let namespaces = self.list(&Kind::namespace(), None, None).await?;
         let namespaces = namespaces.iter().map(|namespace| namespace.key().name);
         Ok(View::new(
@@ -69,12 +72,13 @@ impl Direct {
         ))
     }
 
-    /// Everything of these kinds in these namespaces, what has no namespace, and what that owns anywhere of the Secrets that
-    /// say they move.
+    /// Everything of these kinds in these namespaces, what has no namespace, and of the Secrets that say they move what
+    /// that owns, or what is labelled as this cluster's, anywhere.
     async fn objects(
         &self,
         kinds: &[Kind],
         places: &BTreeSet<String>,
+        name: &str,
     ) -> Result<Vec<Object>, Refusal> {
         let mut wanted: Vec<(Kind, Option<String>, Option<String>)> = Vec::new();
         for kind in kinds {
@@ -107,7 +111,9 @@ impl Direct {
             .collect();
         found.retain(|object| {
             let namespace = object.key().namespace;
-            let near = namespace.is_empty() || places.contains(&namespace);
+            let near = namespace.is_empty()
+                || places.contains(&namespace)
+                || object.label(labels::CLUSTER) == Some(name);
             near || object
                 .owners()
                 .iter()
