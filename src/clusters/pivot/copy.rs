@@ -64,8 +64,8 @@ pub(crate) fn with_status(held: &Object, source: &Object) -> Object {
     object
 }
 
-/// Whether the copy has to be given the field owners of the source. Only where somebody applied fields does it matter who
-/// owns them: fields that a later apply leaves out go only if nobody else owns them.
+/// Whether the copy has to be given the field owners of the source. Only where somebody applied fields does it
+/// matter who owns them: fields that a later apply leaves out go only if nobody else owns them.
 pub(crate) fn lacks_field_owners(source: &Object, held: &Object) -> bool {
     let applied = |entry: &Value| entry["operation"] == "Apply";
     let written = |entry: &Value| entry["manager"] == FIELD_MANAGER;

@@ -205,8 +205,8 @@ impl<'a> Membership<'a> {
         self.edges.below(class.as_ref())
     }
 
-    /// What moves for its own sake. Of what has no namespace, only what the cluster refers to; of a namespace with other clusters,
-    /// only what owns something of this one: credentials of others are none of its business.
+    /// What moves for its own sake. Of what has no namespace, only what the cluster refers to; of a namespace with
+    /// other clusters, only what owns something of this one: credentials of others are none of its business.
     fn forced(&self, ours: &BTreeSet<&'a Key>, alone: bool) -> BTreeSet<&'a Key> {
         let mut forced = BTreeSet::new();
         for (key, object) in &self.view.objects {

@@ -116,8 +116,8 @@ impl Observed {
 
 /// Looks at both sides.
 ///
-/// The target first, and there the deed first: a move is handed over only under the deed that was seen, and whatever was seen of
-/// the source was then seen after it.
+/// The target first, and there the deed first: a move is handed over only under the deed that was seen, and whatever
+/// was seen of the source was then seen after it.
 ///
 /// # Errors
 /// If a side does not answer.

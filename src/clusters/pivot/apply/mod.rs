@@ -15,6 +15,9 @@ use super::{ClusterName, Intent, PivotError, Port, Step, decide::Outcome, pause:
 /// Rounds in a row that may do the same before it is said that it leads nowhere.
 const MOST_REPEATS: u32 = 8;
 
+/// Rounds of one attempt. A wait is a round for each look.
+const MOST_ROUNDS: u32 = 10_000;
+
 /// How patient a move is.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -36,7 +39,8 @@ impl Default for Options {
     }
 }
 
-/// Moves a cluster, or finishes a move that was begun. A move that cannot succeed is given up, so that the source does not stay paused.
+/// Moves a cluster, or finishes a move that was begun. A move that cannot succeed is given up, so that the source
+/// does not stay paused.
 ///
 /// # Errors
 /// Why it is not moved. Where a side does not answer, everything stays as it is for the next attempt.
@@ -84,7 +88,7 @@ async fn run<S: Port, T: Port>(
     let mut last = None;
     let mut repeats = 0;
     let mut deadline = None;
-    loop {
+    for _ in 0..MOST_ROUNDS {
         let patience = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(options.poll)
@@ -115,14 +119,23 @@ async fn run<S: Port, T: Port>(
                     0
                 };
                 if repeats >= MOST_REPEATS {
-                    return Err(PivotError::Stuck {
-                        rounds: repeats,
-                        action: actions.first().map(ToString::to_string).unwrap_or_default(),
-                    });
+                    return Err(stuck(repeats, Some(&step)));
                 }
             }
         }
         last = Some(step);
+    }
+    Err(stuck(MOST_ROUNDS, last.as_ref()))
+}
+
+fn stuck(rounds: u32, last: Option<&Step>) -> PivotError {
+    let action = match last {
+        Some(Step::Act(actions)) => actions.first().map(ToString::to_string),
+        _ => None,
+    };
+    PivotError::Stuck {
+        rounds,
+        action: action.unwrap_or_else(|| "wait".to_owned()),
     }
 }
 
