@@ -57,7 +57,7 @@ async fn act<S: Port, T: Port>(
             Err(refusal) => {
                 return Err(PivotError::Refused {
                     side,
-                    object: key,
+                    object: Box::new(key),
                     refusal,
                 });
             }

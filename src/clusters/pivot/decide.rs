@@ -208,7 +208,7 @@ impl<'a> Forward<'a> {
                 return Err(PivotError::UnknownKind {
                     kind: key.kind.clone(),
                     api_version: source.objects[key].text("/apiVersion").to_owned(),
-                    object: key.clone(),
+                    object: Box::new(key.clone()),
                 });
             }
             let held = target.objects.get(key);

@@ -34,7 +34,7 @@ pub enum PivotError {
         /// What is owned.
         object: Key,
         /// By what.
-        owner: Key,
+        owner: Box<Key>,
     },
     /// An owner that does not move.
     #[error(
@@ -47,7 +47,7 @@ pub enum PivotError {
         /// What is owned.
         object: Key,
         /// By what.
-        owner: Key,
+        owner: Box<Key>,
     },
     /// Too many objects for one deed.
     #[error("the cluster consists of {count} objects; a move takes at most {MOST_OBJECTS}")]
@@ -85,7 +85,7 @@ pub enum PivotError {
         /// Its group and version on the source.
         api_version: String,
         /// What cannot be copied.
-        object: Key,
+        object: Box<Key>,
     },
     /// The target has an object of that name that came from elsewhere.
     #[error(
@@ -159,7 +159,7 @@ pub enum PivotError {
         /// Who refuses.
         side: Side,
         /// What.
-        object: Key,
+        object: Box<Key>,
         /// Why.
         refusal: Refusal,
     },

@@ -249,7 +249,7 @@ fn check_owners(side: Side, view: &View, members: &BTreeMap<&Key, bool>) -> Resu
             if known.is_some_and(|owner| members.contains_key(*owner)) {
                 continue;
             }
-            let (object, owner) = (key.clone(), owner.key);
+            let (object, owner) = (key.clone(), Box::new(owner.key));
             return Err(if known.is_none() && view.kind(&owner).is_some() {
                 PivotError::MissingOwner {
                     side,

@@ -149,7 +149,7 @@ fn an_owner_that_is_missing_or_outside_is_named() {
     let named = PivotError::MissingOwner {
         side: Side::Source,
         object: key("Box", "m1"),
-        owner: key("Machine", "lost"),
+        owner: Box::new(key("Machine", "lost")),
     };
     assert_eq!(error, named);
 
@@ -163,7 +163,7 @@ fn an_owner_that_is_missing_or_outside_is_named() {
     let named = PivotError::OwnerOutside {
         side: Side::Source,
         object: key("Box", "both"),
-        owner: key("Box", "outside"),
+        owner: Box::new(key("Box", "outside")),
     };
     assert_eq!(error, named);
 
