@@ -176,10 +176,8 @@ impl Object {
     /// The condition of this type.
     #[must_use]
     pub fn condition(&self, type_: &str) -> Option<&Value> {
-        let conditions = self.list("/status/conditions").iter();
-        conditions
-            .filter(|condition| condition["type"] == type_)
-            .last()
+        let mut conditions = self.list("/status/conditions").iter();
+        conditions.find(|condition| condition["type"] == type_)
     }
 
     /// Everything but metadata and status, by field.
