@@ -58,32 +58,6 @@ pub async fn install_providers(client: &Client, kinds: &[&str]) {
     install(client, crds).await;
 }
 
-/// One of the programs of Cluster API, built from its Go module. Where it was built before, that takes seconds.
-///
-/// # Panics
-/// If Go cannot fetch or build it.
-pub fn program(name: &str) -> PathBuf {
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let modules = modules("cluster-api");
-    let version = modules
-        .iter()
-        .find(|(path, _)| path == "sigs.k8s.io/cluster-api");
-    let version = &version.expect("the module is pinned").1;
-    // Without a version it takes itself for a development build, and others for newer.
-    let flags = format!("-s -w -X sigs.k8s.io/cluster-api/version.gitVersion={version}");
-    let status = Command::new("go")
-        .args(["build", "-trimpath", "-o"])
-        .arg(&built)
-        .args(["-ldflags", &flags])
-        .arg(format!("sigs.k8s.io/cluster-api/cmd/{name}"))
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/cluster-api"))
-        .env("GOTOOLCHAIN", "auto")
-        .status()
-        .expect("go; `make setup` installs it");
-    assert!(status.success(), "go build {name}");
-    built
-}
-
 /// The folder of a module in Go's cache; fetched if it is not there, and checked against `go.sum`.
 pub fn module_folder(tool: &str, module: &str) -> PathBuf {
     let (_, version) = modules(tool)
