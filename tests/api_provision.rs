@@ -222,7 +222,6 @@ async fn a_declared_cluster_comes_changes_and_goes(client: &Client) {
         .await
         .unwrap();
     fleet::delete(client, "LatticeCluster", None, "east").await;
-    comes_to(client, "east", "Deleting").await;
     fleet::eventually("Cluster API to be asked", || async {
         let found = clusters.get("east").await.unwrap();
         found.metadata.deletion_timestamp.map(|_| ())

@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use kube::Resource;
 
+use super::provision::Shown;
 use crate::{
     api::{
         ClusterPhase, LatticeCluster, LatticeExternalService, LatticeNodeClass,
         LatticePlacementPolicy, LatticePool, LatticeService, LatticeServicePlacement,
-        conditions::find,
     },
     placement::inputs::Inputs,
 };
-
-/// The condition that says what a cluster has come to.
-pub(crate) const PROVISIONED: &str = "Provisioned";
 
 /// All objects, each kind by namespace and name.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +23,16 @@ pub(crate) struct Seen {
     pub(crate) clusters: Vec<Arc<LatticeCluster>>,
     pub(crate) service_placements: Vec<Arc<LatticeServicePlacement>>,
     pub(crate) external_services: Vec<Arc<LatticeExternalService>>,
+    /// What clusters have come to, which their statuses may not say yet.
+    pub(crate) progress: Shown,
 }
 
 impl Seen {
     /// Whether decisions and statuses come out the same as from an earlier look. What Lattice itself writes
     /// into a status is not asked for again; what others report there is.
     pub(crate) fn asks_the_same(&self, before: &Self) -> bool {
-        all_same(&self.pools, &before.pools, |_, _| true)
+        self.progress == before.progress
+            && all_same(&self.pools, &before.pools, |_, _| true)
             && all_same(&self.node_classes, &before.node_classes, |_, _| true)
             && all_same(&self.policies, &before.policies, |_, _| true)
             && all_same(&self.services, &before.services, same_health)
@@ -56,7 +56,9 @@ impl Seen {
             node_classes: copies(&self.node_classes),
             policies: copies(&self.policies),
             services: copies(&self.services),
-            clusters: copies(&self.clusters),
+            clusters: (self.clusters.iter())
+                .map(|cluster| self.progress.on(cluster))
+                .collect(),
             service_placements: copies(&self.service_placements),
             external_services: copies(&self.external_services),
         }
@@ -97,11 +99,9 @@ fn same_progress(now: &LatticeCluster, before: &LatticeCluster) -> bool {
         let status = cluster.status.as_ref();
         let phase = status.and_then(|status| status.phase);
         let nodes = status.and_then(|status| status.nodes);
-        let why = status.and_then(|status| find(&status.conditions, PROVISIONED));
         (
             phase.unwrap_or(ClusterPhase::Pending),
             nodes.map_or(0, |nodes| nodes.ready),
-            why.map(|why| (why.status, why.reason.clone(), why.message.clone())),
         )
     };
     progress(now) == progress(before)

@@ -47,9 +47,8 @@ impl Stores {
             node_classes: objects(&self.node_classes),
             policies: objects(&self.policies),
             services: alive(objects(&self.services)),
-            clusters: (objects(&self.clusters).into_iter())
-                .map(|cluster| self.board.shown_on(cluster))
-                .collect(),
+            clusters: objects(&self.clusters),
+            progress: self.board.shown(),
             service_placements: alive(objects(&self.service_placements)),
             external_services: objects(&self.external_services),
         }

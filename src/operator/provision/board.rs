@@ -15,34 +15,49 @@ use crate::{
         conditions::{self, ConditionStatus, Observation},
     },
     clusters::lifecycle::Progress,
-    operator::seen::PROVISIONED,
 };
 
-/// The latest progress of each cluster, by name; of the very object that was looked at.
+/// The condition that says what a cluster has come to.
+const PROVISIONED: &str = "Provisioned";
+
+/// Progress of clusters by name; of the very object that was looked at, by its UID.
+pub(super) type Found = BTreeMap<String, (Option<String>, Progress)>;
+
+/// Where the latest progress of all clusters is put up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Board(Arc<Mutex<BTreeMap<String, (Option<String>, Progress)>>>);
+pub(crate) struct Board(Arc<Mutex<Shown>>);
+
+/// The progress of all clusters at one time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Shown(Arc<Found>);
 
 impl Board {
     /// Puts up what was found of all clusters. Says whether anything is new.
-    pub(super) fn replace(&self, found: BTreeMap<String, (Option<String>, Progress)>) -> bool {
+    pub(super) fn replace(&self, found: Found) -> bool {
         let mut shown = self.lock();
-        let is_new = *shown != found;
-        *shown = found;
+        let is_new = *shown.0 != found;
+        *shown = Shown(Arc::new(found));
         is_new
     }
 
-    /// The cluster with the progress that is known of it in its status.
-    pub(crate) fn shown_on(&self, cluster: Arc<LatticeCluster>) -> Arc<LatticeCluster> {
-        let shown = self.lock();
-        match shown.get(&cluster.name_any()) {
-            Some((uid, progress)) if *uid == cluster.uid() => Arc::new(with(&cluster, progress)),
-            _ => cluster,
-        }
+    /// What is up now.
+    pub(crate) fn shown(&self) -> Shown {
+        self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Option<String>, Progress)>> {
+    fn lock(&self) -> MutexGuard<'_, Shown> {
         // What is on the board is whole at any time.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    /// A copy of the cluster, with the progress that is known of it in its status.
+    pub(crate) fn on(&self, cluster: &LatticeCluster) -> LatticeCluster {
+        match self.0.get(&cluster.name_any()) {
+            Some((uid, progress)) if *uid == cluster.uid() => with(cluster, progress),
+            _ => cluster.clone(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod board;
 mod error;
 mod look;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt};
@@ -15,9 +15,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use board::Board;
+pub(crate) use board::{Board, Shown};
 
-use self::{act::Subject, error::ProvisionError};
+use self::{act::Subject, board::Found, error::ProvisionError};
 use super::{inventory::is_scheduled, leader::Term, seen::Seen, store::Stores};
 use crate::{
     api::{LatticeCluster, LatticeNodeClass, LatticePool},
@@ -52,8 +52,6 @@ pub(crate) struct Provisioner {
     pub(crate) parent: Option<Parent>,
 }
 
-type Found = BTreeMap<String, (Option<String>, Progress)>;
-
 impl Provisioner {
     /// Looks after them whenever there is a term, until the stop.
     pub(crate) async fn run(
@@ -66,16 +64,18 @@ impl Provisioner {
             if let Some(term) = term {
                 let pass = term.over.run_until_cancelled(self.pass());
                 match stop.run_until_cancelled(pass).await.flatten() {
-                    Some(Ok(Some(found))) => {
-                        if self.board.replace(found) {
-                            self.changed.notify_one();
-                        }
-                    }
+                    Some(Ok(Some(found))) => self.show(found),
                     Some(Err(error)) => tracing::warn!(%error, "clusters could not be looked at"),
                     _ => {}
                 }
             }
             let _ = timeout(PERIOD, stop.cancelled()).await;
+        }
+    }
+
+    fn show(&self, found: Found) {
+        if self.board.replace(found) {
+            self.changed.notify_one();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -297,7 +297,7 @@ impl Daemon {
         Ok(())
     }
 
-    async fn start(&self, record: &Record, folder: &PathBuf) -> Result<(), CloudError> {
+    async fn start(&self, record: &Record, folder: &Path) -> Result<(), CloudError> {
         let spec = self.spec(record);
         let path = folder.join(SPEC_FILE);
         machine::write(&path, &spec)
