@@ -6,9 +6,10 @@ export GOTOOLCHAIN ?= auto
 CONTROL_PLANE := .lattice/bin
 # Cargo's own pattern; a test that needs a real API server is called tests/api_*.rs.
 API_TESTS := 'api_*'
-PURE_TESTS := $(foreach file,$(filter-out tests/api_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
+CLUSTER_TESTS := 'clusters_*'
+PURE_TESTS := $(foreach file,$(filter-out tests/api_% tests/clusters_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane machine-parts build demo test test-build test-unit test-api lint fmt generate bench bench-peers coverage docs clean
+.PHONY: help setup control-plane machine-parts build demo test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -31,10 +32,11 @@ demo: setup ## Runs a fleet on this machine, from nothing
 
 # The Go build and the Rust build have long stretches in which one core is idle, so they share the machine.
 test: setup ## Everything: format, lints, unit tests, tests against a real API server
-	@$(MAKE) --no-print-directory -j2 control-plane test-build
+	@$(MAKE) --no-print-directory -j2 machine-parts test-build
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-api
+	@$(MAKE) --no-print-directory test-clusters
 
 test-build:
 	cargo test --locked --no-run
@@ -45,6 +47,9 @@ test-unit: ## Tests that need nothing but this source
 
 test-api: control-plane ## Tests against a real etcd and kube-apiserver
 	cargo test --locked --test $(API_TESTS)
+
+test-clusters: machine-parts ## Real clusters of local machines; needs root
+	cargo test --locked --test $(CLUSTER_TESTS) -- --test-threads 1 --nocapture
 
 lint: ## Format check and clippy
 	cargo fmt --check

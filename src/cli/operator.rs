@@ -45,6 +45,9 @@ pub(crate) struct Args {
     quiet_ms: u64,
     #[command(flatten)]
     bootstrap: Bootstrap,
+    /// The folder of the local provider's cloud on this host, for LocalClusters that name no credentials.
+    #[arg(long, value_name = "DIR")]
+    cloud: Option<PathBuf>,
     /// Install the kinds first, or bring them up to date.
     #[arg(long)]
     install_crds: bool,
@@ -94,6 +97,7 @@ impl Args {
             identity: self.identity.unwrap_or(Options::default().identity),
             quiet: Duration::from_millis(self.quiet_ms),
             bootstrap: self.bootstrap.options(),
+            cloud: self.cloud,
         };
         online::run(async |stop| {
             let client = online::client(self.kubeconfig.as_deref(), None).await?;

@@ -14,6 +14,7 @@ mod http;
 pub mod install;
 pub(crate) mod inventory;
 mod leader;
+mod local;
 mod metrics;
 mod news;
 mod provision;
@@ -26,6 +27,7 @@ mod watch;
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -44,6 +46,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::error::OperatorError;
+use crate::clusters::provider::controller;
+
 use self::{
     decision_log::{Keep, ensure_namespace},
     events::Events,
@@ -75,6 +79,8 @@ pub struct Options {
     pub quiet: Duration,
     /// The webhook that first machines of new clusters call; none where clusters have no parent.
     pub bootstrap: Option<bootstrap::Options>,
+    /// The folder of the `local` provider's cloud on this host, for clusters that name no credentials.
+    pub cloud: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -86,6 +92,7 @@ impl Default for Options {
             keep: Keep::default(),
             quiet: Duration::from_millis(200),
             bootstrap: None,
+            cloud: None,
         }
     }
 }
@@ -139,6 +146,15 @@ pub async fn run(
     };
     let (provision_terms, provision_stop) = (terms.clone(), stop.clone());
     tasks.spawn(async move { provisioner.run(provision_terms, &provision_stop).await });
+    let local = controller::Options {
+        cloud: options.cloud,
+    };
+    tasks.spawn(local::run(
+        client.clone(),
+        terms.clone(),
+        local,
+        stop.clone(),
+    ));
     let reconciler = Reconciler {
         writer: StatusWriter::start(client.clone(), Arc::clone(&metrics), &tasks, &stop),
         events: Events::start(client.clone(), options.identity.clone(), &tasks, &stop),

@@ -10,8 +10,9 @@ use super::Outcome;
 use super::error::CliError;
 use super::online::{self, OnlineError};
 use super::output::Output;
-use crate::clusters::provider::cloud::{
-    self, Access, CloudClient, Credential, DEFAULT_CREDENTIAL, Fault, Network, Programs,
+use crate::clusters::provider::{
+    cloud::{self, Access, CloudClient, Credential, DEFAULT_CREDENTIAL, Fault, Network, Programs},
+    controller,
 };
 
 /// The credential that may do everything.
@@ -66,6 +67,9 @@ enum Command {
     Admit(Admit),
     /// Make a credential worthless.
     Revoke(Named),
+    /// Run the controllers of LocalCluster and LocalMachine by themselves; the operator has them too.
+    #[command(hide = true)]
+    Controller(Controlling),
     /// Print the Secret that a LocalCluster's credentialsRef names.
     Secret(Secret),
 }
@@ -141,6 +145,13 @@ struct Admit {
 }
 
 #[derive(Debug, clap::Args)]
+struct Controlling {
+    /// Which API server.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 struct Secret {
     /// Which credential.
     #[arg(long, default_value = DEFAULT_CREDENTIAL)]
@@ -161,6 +172,7 @@ impl Args {
             Command::Down(place) => {
                 online::block_on(async { Ok(cloud::tear_down(&data, &place.network()?).await?) })?;
             }
+            Command::Controller(controlling) => controlling.run(data)?,
             Command::Secret(secret) => out.print(&secret.text(&data)?)?,
             Command::Machines => {
                 let list = ask(&data, async |client| client.list().await)?;
@@ -202,6 +214,18 @@ impl Serve {
                 programs: Programs::find(&self.programs, &self.images)?,
             };
             Ok(cloud::serve(options, stop).await?)
+        })?;
+        Ok(())
+    }
+}
+
+impl Controlling {
+    fn run(self, data: PathBuf) -> Result<(), CliError> {
+        online::run(async |stop| {
+            let client = online::client(self.kubeconfig.as_deref(), None).await?;
+            let options = controller::Options { cloud: Some(data) };
+            controller::run(client, options, stop).await;
+            Ok(())
         })?;
         Ok(())
     }

@@ -1,4 +1,5 @@
 //! The `local` provider: machines that are processes on one Linux host.
 
 pub mod cloud;
+pub mod controller;
 pub mod machine;

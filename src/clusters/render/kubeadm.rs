@@ -8,6 +8,7 @@ use super::machines::Machines;
 use super::manifest::Kind;
 use super::node::{self, Arguments};
 use super::registration::{self, Access};
+use crate::api::ProviderType;
 
 pub(super) const CONTROL_PLANE: Kind = Kind {
     group: "controlplane.cluster.x-k8s.io",
@@ -81,6 +82,10 @@ pub(super) fn worker(
 fn config(blueprint: &Blueprint<'_>, machines: &Machines<'_>) -> Value {
     let registration = registration(blueprint, machines);
     let mut config = json!({"joinConfiguration": {"nodeRegistration": registration}});
+    if blueprint.provider == ProviderType::Local {
+        // It asks for a container runtime, of which machines that are processes have none.
+        config["joinConfiguration"]["skipPhases"] = json!(["preflight"]);
+    }
     if !blueprint.ssh_authorized_keys.is_empty() {
         config["users"] = json!([{
             "name": "lattice",

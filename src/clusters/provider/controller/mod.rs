@@ -1,0 +1,168 @@
+//! The controllers of LocalCluster and LocalMachine, after Cluster API's v1beta2 contract: they look, decide
+//! one thing, do it, and say how it is.
+
+mod act;
+mod decide_cluster;
+mod decide_machine;
+mod observed;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::controller::{Action as Requeue, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use tokio_util::sync::CancellationToken;
+
+use self::act::Context;
+use crate::api::conditions::{self, Condition, ConditionStatus, Observation};
+use crate::api::local_infrastructure::{LocalCluster, LocalMachine};
+use crate::api::timestamp::Timestamp;
+use crate::clusters::provider::cloud::CloudClientError;
+
+/// Keeps objects until what they stand for is given back.
+const FINALIZER: &str = "local.lattice.dev/cloud";
+const PAUSED: &str = "Paused";
+/// Objects of a kind that are worked on at a time.
+const CONCURRENT: u16 = 16;
+/// What is tried again after an error waits so long.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// Why the controllers cannot do what they should.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// The API server says no.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+}
+
+/// What keeps something from being ready, for its condition. Nothing, if the reason is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Trouble {
+    reason: String,
+    message: String,
+}
+
+impl Trouble {
+    fn new(reason: &str, message: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    fn none() -> Self {
+        Self::default()
+    }
+
+    fn is_none(&self) -> bool {
+        self.reason.is_empty()
+    }
+}
+
+impl From<&CloudClientError> for Trouble {
+    fn from(error: &CloudClientError) -> Self {
+        Self::new(error.reason(), &error.to_string())
+    }
+}
+
+/// How the controllers find the cloud of clusters that name no credentials.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The folder of the daemon on this host.
+    pub cloud: Option<PathBuf>,
+}
+
+/// Runs both controllers until the stop.
+pub async fn run(client: Client, options: Options, stop: CancellationToken) {
+    let context = Arc::new(Context::new(client.clone(), options));
+    let machines = machines(client.clone(), Arc::clone(&context), stop.clone());
+    let clusters = clusters(client, context, stop);
+    tokio::join!(machines, clusters);
+}
+
+async fn machines(client: Client, context: Arc<Context>, stop: CancellationToken) {
+    let (machine, resource) = core(&client, "Machine");
+    let configuration = kube::runtime::controller::Config::default().concurrency(CONCURRENT);
+    let api: Api<LocalMachine> = Api::all(client);
+    Controller::new(api, watcher::Config::default())
+        .with_config(configuration)
+        .watches_with(machine, resource, watcher::Config::default(), |machine| {
+            infrastructure(&machine, "LocalMachine")
+                .map(|(name, namespace)| ObjectRef::<LocalMachine>::new(&name).within(&namespace))
+        })
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(act::machine, after_error, context)
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+async fn clusters(client: Client, context: Arc<Context>, stop: CancellationToken) {
+    let (cluster, resource) = core(&client, "Cluster");
+    let api: Api<LocalCluster> = Api::all(client);
+    Controller::new(api, watcher::Config::default())
+        .watches_with(cluster, resource, watcher::Config::default(), |cluster| {
+            infrastructure(&cluster, "LocalCluster")
+                .map(|(name, namespace)| ObjectRef::<LocalCluster>::new(&name).within(&namespace))
+        })
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(act::cluster, after_error, context)
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// Cluster API's own objects of a kind.
+fn core(client: &Client, kind: &str) -> (Api<DynamicObject>, ApiResource) {
+    let resource = core_resource(kind);
+    (Api::all_with(client.clone(), &resource), resource)
+}
+
+fn core_resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind))
+}
+
+/// What a Cluster or a Machine says it stands on, if it is of this kind: name and namespace.
+fn infrastructure(object: &DynamicObject, kind: &str) -> Option<(String, String)> {
+    let reference = object.data.pointer("/spec/infrastructureRef")?;
+    if reference.get("kind")?.as_str()? != kind {
+        return None;
+    }
+    let name = reference.get("name")?.as_str()?.to_owned();
+    Some((name, object.namespace()?))
+}
+
+fn after_error<K: ResourceExt>(
+    object: Arc<K>,
+    error: &ControllerError,
+    _: Arc<Context>,
+) -> Requeue {
+    let name = object.name_any();
+    tracing::warn!(name, %error, "a local object is tried again");
+    Requeue::requeue(AFTER_ERROR)
+}
+
+/// Records whether the object is paused, as the contract wants it.
+fn set_paused(known: &mut Vec<Condition>, paused: bool, generation: Option<i64>, now: Timestamp) {
+    let observation = Observation {
+        type_: PAUSED,
+        status: ConditionStatus::from(paused),
+        reason: if paused { "Paused" } else { "NotPaused" },
+        message: String::new(),
+        observed_generation: generation,
+    };
+    conditions::set(known, observation, now);
+}
+
+fn now() -> Timestamp {
+    chrono::Utc::now().into()
+}
+
+/// A point in time for tests.
+#[cfg(test)]
+fn at(seconds: i64) -> Timestamp {
+    chrono::DateTime::from_timestamp(seconds, 0).unwrap().into()
+}

@@ -1,0 +1,362 @@
+//! A cluster of local machines from an empty host to nothing left: Cluster API's own managers, unmodified
+//! kubeadm, real etcd and API servers. Needs root.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+        PostParams,
+    },
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use lattice::operator::install;
+use serde_json::{Value, json};
+use support::{control_plane, managers};
+
+const NAMESPACE: &str = "fleet";
+const BRIDGE: &str = "lattest0";
+const SUBNET: &str = "10.219.0.0/16";
+const PATIENCE: Duration = Duration::from_secs(300);
+const CORE: &str = "cluster.x-k8s.io/v1beta2";
+const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io/v1alpha1";
+
+/// The cloud and its controllers as processes. Whatever becomes of the test, nothing of them is left.
+struct Cloud {
+    data: tempfile::TempDir,
+    children: Vec<Child>,
+}
+
+impl Cloud {
+    fn start(kubeconfig: &Path) -> Self {
+        let mut cloud = Self {
+            data: tempfile::tempdir().unwrap(),
+            children: Vec::new(),
+        };
+        cloud.serve();
+        let controller = [
+            "controller".to_owned(),
+            "--kubeconfig".to_owned(),
+            kubeconfig.display().to_string(),
+        ];
+        cloud.spawn("controller", &controller);
+        cloud
+    }
+
+    fn serve(&mut self) {
+        let mut words: Vec<String> = ["serve", "--bridge", BRIDGE, "--subnet", SUBNET]
+            .map(str::to_owned)
+            .to_vec();
+        for folder in managers::program_folders() {
+            words.extend(["--programs".to_owned(), folder.display().to_string()]);
+        }
+        self.spawn("serve", &words);
+        let access = self.data.path().join("cloud/default.json");
+        for _ in 0..200 {
+            if access.exists() && self.call(&["machines"]).status.success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!(
+            "no cloud: {}",
+            fs::read_to_string(self.log("serve")).unwrap()
+        );
+    }
+
+    fn spawn(&mut self, name: &str, words: &[String]) {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log(name))
+            .unwrap();
+        let child = self
+            .command()
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.children.push(child);
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lattice"));
+        command
+            .arg("cloud")
+            .arg("--data")
+            .arg(self.data.path().join("cloud"));
+        command
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.data.path().join(format!("{name}.log"))
+    }
+
+    fn call(&self, words: &[&str]) -> Output {
+        self.command().args(words).output().unwrap()
+    }
+
+    fn told(&self, words: &[&str]) -> String {
+        let output = self.call(words);
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Kills the daemon without a warning; its machines must not notice.
+    fn kill_daemon(&mut self) {
+        let mut daemon = self.children.remove(0);
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let down = self.call(&["down", "--bridge", BRIDGE, "--subnet", SUBNET]);
+        if !down.status.success() {
+            eprintln!("{down:?}");
+        }
+    }
+}
+
+fn kind(version: &str, kind: &str) -> ApiResource {
+    let (group, version) = version.split_once('/').unwrap();
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+fn api(client: &Client, version: &str, name: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), NAMESPACE, &kind(version, name))
+}
+
+fn condition(object: &DynamicObject, name: &str) -> (String, String) {
+    let conditions = object.data.pointer("/status/conditions");
+    let conditions = conditions
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let found = conditions
+        .iter()
+        .find(|condition| condition["type"] == name);
+    let text = |field: &str| {
+        found
+            .and_then(|c| c[field].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    (text("status"), text("reason"))
+}
+
+/// Waits for it, and says how all stands if it does not come.
+async fn until(what: &str, client: &Client, cloud: &Cloud, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if holds().await {
+            println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    for (version, name) in [
+        (CORE, "Cluster"),
+        (CORE, "Machine"),
+        (INFRASTRUCTURE, "LocalMachine"),
+    ] {
+        for object in list(client, version, name).await {
+            println!(
+                "{name} {}: {}",
+                object.name_any(),
+                object.data["status"]["conditions"]
+            );
+        }
+    }
+    println!("{}", cloud.told(&["machines"]));
+    println!("{}", fs::read_to_string(cloud.log("controller")).unwrap());
+    panic!("not within {} s: {what}", PATIENCE.as_secs());
+}
+
+async fn list(client: &Client, version: &str, name: &str) -> Vec<DynamicObject> {
+    let listed = api(client, version, name)
+        .list(&ListParams::default())
+        .await;
+    listed.unwrap().items
+}
+
+/// The workers that run and whose nodes are known.
+async fn running_workers(client: &Client) -> Vec<String> {
+    let workers = ListParams::default().labels("pool=shop");
+    let machines = api(client, CORE, "Machine").list(&workers).await.unwrap();
+    let runs = |machine: &&DynamicObject| {
+        machine.data["status"]["phase"] == "Running"
+            && machine.data["status"]["nodeRef"]["name"].is_string()
+    };
+    machines
+        .iter()
+        .filter(runs)
+        .map(ResourceExt::name_any)
+        .collect()
+}
+
+async fn scale(client: &Client, replicas: u32) {
+    let patch = json!({"spec": {"replicas": replicas}});
+    api(client, CORE, "MachineDeployment")
+        .patch("shop", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+}
+
+async fn apply(client: &Client, cloud: &Cloud, version: &str) {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for name in [NAMESPACE, "capi-system"] {
+        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        namespaces
+            .create(&PostParams::default(), &namespace)
+            .await
+            .unwrap();
+    }
+    let secret: Secret =
+        serde_saphyr::from_str(&cloud.told(&["secret", "--namespace", NAMESPACE])).unwrap();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .unwrap();
+    let text = include_str!("data/clusters/local.yaml").replace("VERSION", version);
+    for document in text.split("\n---\n") {
+        let object: DynamicObject = serde_saphyr::from_str(document).unwrap();
+        let types = object.types.clone().unwrap();
+        api(client, &types.api_version, &types.kind)
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error}", types.kind));
+    }
+}
+
+/// A client for the cluster, as anybody gets it who may read its kubeconfig.
+async fn child(client: &Client) -> Client {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    let secret = secrets.get("shop-kubeconfig").await.unwrap();
+    let text = String::from_utf8(secret.data.unwrap()["value"].0.clone()).unwrap();
+    let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .unwrap();
+    config.proxy_url = None;
+    Client::try_from(config).unwrap()
+}
+
+fn version() -> String {
+    let output = Command::new(managers::program("kubeadm"))
+        .args(["version", "-o", "short"])
+        .output();
+    String::from_utf8(output.unwrap().stdout)
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+/// What `ip` shows of our network.
+fn cables() -> Vec<String> {
+    let cards = fs::read_dir("/sys/class/net").unwrap();
+    let names = cards.map(|card| card.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.starts_with(&format!("{BRIDGE}-")))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_of_local_machines_lives_and_leaves_nothing() {
+    let parent = control_plane().await;
+    let client = &parent.client;
+    install::install(client).await.unwrap();
+    support::cluster_api::install_cluster_api(client).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cloud = Cloud::start(&parent.kubeconfig);
+    let _managers = managers::start(client, &parent.kubeconfig, folder.path()).await;
+    apply(client, &cloud, &version()).await;
+
+    until("the cluster is available", client, &cloud, async || {
+        let cluster = api(client, CORE, "Cluster").get("shop").await.unwrap();
+        condition(&cluster, "Available").0 == "True" && running_workers(client).await.len() == 1
+    })
+    .await;
+    let maps: Api<ConfigMap> = Api::namespaced(child(client).await, "default");
+    let greeting = maps.get("greeting").await.expect("postKubeadmCommands ran");
+    assert!(greeting.data.unwrap()["from"].starts_with("shop-"));
+
+    cloud.kill_daemon();
+    maps.get("greeting").await.expect_err("nobody forwards");
+    cloud.serve();
+    until("the cluster is reached again", client, &cloud, async || {
+        maps.get("greeting").await.is_ok()
+    })
+    .await;
+
+    let lost = running_workers(client).await.remove(0);
+    cloud.told(&["stop", &lost]);
+    until("a lost worker is replaced", client, &cloud, async || {
+        let running = running_workers(client).await;
+        running.len() == 1
+            && running[0] != lost
+            && api(client, CORE, "Machine")
+                .get_opt(&lost)
+                .await
+                .unwrap()
+                .is_none()
+    })
+    .await;
+
+    cloud.told(&["admit", "default", "--machines", "2"]);
+    scale(client, 2).await;
+    until("a refused machine says why", client, &cloud, async || {
+        let machines = list(client, INFRASTRUCTURE, "LocalMachine").await;
+        machines.iter().any(|machine| {
+            condition(machine, "Ready") == ("False".to_owned(), "QuotaExceeded".to_owned())
+        })
+    })
+    .await;
+    cloud.told(&["admit", "default"]);
+    until("two workers run", client, &cloud, async || {
+        running_workers(client).await.len() == 2
+    })
+    .await;
+
+    api(client, CORE, "Cluster")
+        .delete("shop", &DeleteParams::default())
+        .await
+        .unwrap();
+    until("the cluster is gone", client, &cloud, async || {
+        let gone = api(client, CORE, "Cluster")
+            .get_opt("shop")
+            .await
+            .unwrap()
+            .is_none();
+        gone && list(client, INFRASTRUCTURE, "LocalMachine")
+            .await
+            .is_empty()
+    })
+    .await;
+    assert_eq!(cloud.told(&["machines"]), "No machines.\n");
+    assert_eq!(cables(), Vec::<String>::new());
+    let left = fs::read_dir(cloud.data.path().join("cloud/machines"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 0, "folders are left");
+}
