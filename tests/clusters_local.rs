@@ -7,8 +7,6 @@ mod support;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -23,118 +21,21 @@ use kube::{
 };
 use lattice::operator::install;
 use serde_json::{Value, json};
-use support::{control_plane, managers};
+use support::{
+    control_plane,
+    local_cloud::{Cloud, Place},
+    managers,
+};
 
 const NAMESPACE: &str = "fleet";
-const BRIDGE: &str = "lattest0";
-const SUBNET: &str = "10.219.0.0/16";
+const PLACE: Place = Place {
+    bridge: "lattest0",
+    subnet: "10.219.0.0/16",
+    host: "10.219.0.1",
+};
 const PATIENCE: Duration = Duration::from_secs(300);
 const CORE: &str = "cluster.x-k8s.io/v1beta2";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io/v1alpha1";
-
-/// The cloud and its controllers as processes. Whatever becomes of the test, nothing of them is left.
-struct Cloud {
-    data: tempfile::TempDir,
-    children: Vec<Child>,
-}
-
-impl Cloud {
-    fn start(kubeconfig: &Path) -> Self {
-        let mut cloud = Self {
-            data: tempfile::tempdir().unwrap(),
-            children: Vec::new(),
-        };
-        cloud.serve();
-        let controller = [
-            "controller".to_owned(),
-            "--kubeconfig".to_owned(),
-            kubeconfig.display().to_string(),
-        ];
-        cloud.spawn("controller", &controller);
-        cloud
-    }
-
-    fn serve(&mut self) {
-        let mut words: Vec<String> = ["serve", "--bridge", BRIDGE, "--subnet", SUBNET]
-            .map(str::to_owned)
-            .to_vec();
-        for folder in managers::program_folders() {
-            words.extend(["--programs".to_owned(), folder.display().to_string()]);
-        }
-        self.spawn("serve", &words);
-        let access = self.data.path().join("cloud/default.json");
-        for _ in 0..200 {
-            if access.exists() && self.call(&["machines"]).status.success() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!(
-            "no cloud: {}",
-            fs::read_to_string(self.log("serve")).unwrap()
-        );
-    }
-
-    fn spawn(&mut self, name: &str, words: &[String]) {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log(name))
-            .unwrap();
-        let child = self
-            .command()
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.children.push(child);
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lattice"));
-        command
-            .arg("cloud")
-            .arg("--data")
-            .arg(self.data.path().join("cloud"));
-        command
-    }
-
-    fn log(&self, name: &str) -> PathBuf {
-        self.data.path().join(format!("{name}.log"))
-    }
-
-    fn call(&self, words: &[&str]) -> Output {
-        self.command().args(words).output().unwrap()
-    }
-
-    fn told(&self, words: &[&str]) -> String {
-        let output = self.call(words);
-        assert!(output.status.success(), "{words:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Kills the daemon without a warning; its machines must not notice.
-    fn kill_daemon(&mut self) {
-        let mut daemon = self.children.remove(0);
-        daemon.kill().unwrap();
-        daemon.wait().unwrap();
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let down = self.call(&["down", "--bridge", BRIDGE, "--subnet", SUBNET]);
-        if !down.status.success() {
-            eprintln!("{down:?}");
-        }
-    }
-}
 
 fn kind(version: &str, kind: &str) -> ApiResource {
     let (group, version) = version.split_once('/').unwrap();
@@ -187,7 +88,7 @@ async fn until(what: &str, client: &Client, cloud: &Cloud, mut holds: impl Async
         }
     }
     println!("{}", cloud.told(&["machines"]));
-    println!("{}", fs::read_to_string(cloud.log("controller")).unwrap());
+    println!("{}", cloud.said("controller"));
     panic!("not within {} s: {what}", PATIENCE.as_secs());
 }
 
@@ -223,13 +124,11 @@ async fn scale(client: &Client, replicas: u32) {
 
 async fn apply(client: &Client, cloud: &Cloud, version: &str) {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    for name in [NAMESPACE, "capi-system"] {
-        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
-        namespaces
-            .create(&PostParams::default(), &namespace)
-            .await
-            .unwrap();
-    }
+    let namespace = serde_json::from_value(json!({"metadata": {"name": NAMESPACE}})).unwrap();
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
     let secret: Secret =
         serde_saphyr::from_str(&cloud.told(&["secret", "--namespace", NAMESPACE])).unwrap();
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
@@ -262,35 +161,26 @@ async fn child(client: &Client) -> Client {
     Client::try_from(config).unwrap()
 }
 
-fn version() -> String {
-    let output = Command::new(managers::program("kubeadm"))
-        .args(["version", "-o", "short"])
-        .output();
-    String::from_utf8(output.unwrap().stdout)
-        .unwrap()
-        .trim()
-        .to_owned()
-}
-
-/// What `ip` shows of our network.
-fn cables() -> Vec<String> {
-    let cards = fs::read_dir("/sys/class/net").unwrap();
-    let names = cards.map(|card| card.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.starts_with(&format!("{BRIDGE}-")))
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_of_local_machines_lives_and_leaves_nothing() {
     let parent = control_plane().await;
     let client = &parent.client;
     install::install(client).await.unwrap();
-    support::cluster_api::install_cluster_api(client).await;
     let folder = tempfile::tempdir().unwrap();
-    let mut cloud = Cloud::start(&parent.kubeconfig);
-    let _managers = managers::start(client, &parent.kubeconfig, folder.path()).await;
-    apply(client, &cloud, &version()).await;
+    let mut cloud = Cloud::start(PLACE);
+    let _managers = managers::start(client, &parent.kubeconfig, folder.path(), PLACE.host).await;
+    let kubeconfig = parent.kubeconfig.display().to_string();
+    let data = cloud.folder().display().to_string();
+    let words = [
+        "cloud",
+        "--data",
+        &data,
+        "controller",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
+    cloud.run("controller", &words.map(str::to_owned));
+    apply(client, &cloud, &managers::version()).await;
 
     until("the cluster is available", client, &cloud, async || {
         let cluster = api(client, CORE, "Cluster").get("shop").await.unwrap();
@@ -354,8 +244,8 @@ async fn a_cluster_of_local_machines_lives_and_leaves_nothing() {
     })
     .await;
     assert_eq!(cloud.told(&["machines"]), "No machines.\n");
-    assert_eq!(cables(), Vec::<String>::new());
-    let left = fs::read_dir(cloud.data.path().join("cloud/machines"))
+    assert_eq!(PLACE.cables(), Vec::<String>::new());
+    let left = fs::read_dir(cloud.folder().join("machines"))
         .unwrap()
         .count();
     assert_eq!(left, 0, "folders are left");

@@ -98,6 +98,7 @@ impl Args {
             quiet: Duration::from_millis(self.quiet_ms),
             bootstrap: self.bootstrap.options(),
             cloud: self.cloud,
+            is_temporary: false,
         };
         online::run(async |stop| {
             let client = online::client(self.kubeconfig.as_deref(), None).await?;

@@ -7,6 +7,7 @@ pub mod control_plane;
 pub mod crypto;
 mod decide;
 pub mod decision_log;
+pub mod equip;
 pub mod error;
 mod events;
 mod explained;
@@ -15,6 +16,7 @@ pub mod install;
 pub(crate) mod inventory;
 mod leader;
 mod local;
+pub mod managers;
 mod metrics;
 mod news;
 mod provision;
@@ -81,6 +83,8 @@ pub struct Options {
     pub bootstrap: Option<bootstrap::Options>,
     /// The folder of the `local` provider's cloud on this host, for clusters that name no credentials.
     pub cloud: Option<PathBuf>,
+    /// Whether this operator is there only to make clusters that go on without it, the root's too.
+    pub is_temporary: bool,
 }
 
 impl Default for Options {
@@ -93,6 +97,7 @@ impl Default for Options {
             quiet: Duration::from_millis(200),
             bootstrap: None,
             cloud: None,
+            is_temporary: false,
         }
     }
 }
@@ -137,13 +142,8 @@ pub async fn run(
         None => None,
     };
     let (terms, campaign) = candidacy(&client, &options, &stop);
-    let provisioner = Provisioner {
-        client: client.clone(),
-        board: stores.board.clone(),
-        stores: stores.clone(),
-        changed: Arc::clone(&changed),
-        parent,
-    };
+    let provisioner =
+        Provisioner::new(client.clone(), stores.clone(), Arc::clone(&changed), parent);
     let (provision_terms, provision_stop) = (terms.clone(), stop.clone());
     tasks.spawn(async move { provisioner.run(provision_terms, &provision_stop).await });
     let local = controller::Options {
@@ -191,6 +191,7 @@ async fn webhook_of(
     let parent = Parent {
         url: register_url(&host, server.port()),
         authority: server.authority().to_owned(),
+        is_of_roots: false,
     };
     let stop = stop.clone();
     tasks.spawn(async move {

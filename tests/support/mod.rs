@@ -9,6 +9,7 @@
 pub mod cluster_api;
 pub mod cluster_graph;
 pub mod fleet;
+pub mod local_cloud;
 pub mod managers;
 pub mod pivoting;
 

@@ -10,12 +10,14 @@ into=$(cd "$into" && pwd)
 stamp="$into/.machine-parts-built-from"
 programs="kubeadm kube-controller-manager kube-scheduler kwok
     cluster-api-controller kubeadm-bootstrap-controller kubeadm-control-plane-controller"
+manifests=cluster-api.yaml
 pinned=$(cat "$tools"/control-plane/go.* "$tools"/kwok/go.* "$tools"/cluster-api/go.* "$0" | cksum)
 
 complete() {
     for program in $programs; do
         [ -x "$into/$program" ] || return 1
     done
+    [ -s "$into/$manifests" ] || return 1
     [ "$(cat "$stamp" 2>/dev/null)" = "$pinned" ]
 }
 
@@ -58,4 +60,9 @@ link=$(linked sigs.k8s.io/cluster-api sigs.k8s.io/cluster-api/version)
 build cluster-api-controller sigs.k8s.io/cluster-api
 build kubeadm-bootstrap-controller sigs.k8s.io/cluster-api/bootstrap/kubeadm
 build kubeadm-control-plane-controller sigs.k8s.io/cluster-api/controlplane/kubeadm
+module=$(go list -m -f '{{.Dir}}' sigs.k8s.io/cluster-api)
+for part in . bootstrap/kubeadm controlplane/kubeadm; do
+    "$into/kubectl" kustomize "$module/$part/config/default"
+    echo ---
+done >"$into/$manifests"
 echo "$pinned" >"$stamp"

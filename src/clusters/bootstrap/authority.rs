@@ -100,7 +100,30 @@ impl Authority {
         hosts: &[String],
         now: DateTime<Utc>,
     ) -> Result<(String, String), AuthorityError> {
-        let mut params = leaf("lattice-cell", ExtendedKeyUsagePurpose::ServerAuth, now);
+        let params = leaf("lattice-cell", ExtendedKeyUsagePurpose::ServerAuth, now);
+        self.certify_hosts(params, hosts)
+    }
+
+    /// The same for a webhook, valid as long as the authority: only the API server that the webhook belongs to trusts
+    /// either, and nobody would renew it.
+    ///
+    /// # Errors
+    /// If a name is none, or nothing can be signed.
+    pub fn certify_webhook(
+        &self,
+        hosts: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<(String, String), AuthorityError> {
+        let mut params = leaf("webhook", ExtendedKeyUsagePurpose::ServerAuth, now);
+        params.not_after = valid("webhook", now, AUTHORITY_LIFE).not_after;
+        self.certify_hosts(params, hosts)
+    }
+
+    fn certify_hosts(
+        &self,
+        mut params: CertificateParams,
+        hosts: &[String],
+    ) -> Result<(String, String), AuthorityError> {
         params.subject_alt_names = CertificateParams::new(hosts)?.subject_alt_names;
         let key = KeyPair::generate()?;
         Ok((self.sign(params, &key)?, key.serialize_pem()))

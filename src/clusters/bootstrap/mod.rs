@@ -17,7 +17,7 @@ pub use authority::{Authority, AuthorityError};
 pub use grant::{Grant, Refused, Use};
 pub use request::{LONGEST_REQUEST, RequestError, SigningRequest};
 pub use token::Token;
-pub use welcome::{Parent, Registry, Welcome};
+pub use welcome::{PARENT, Parent, Registry, WORKLOAD, Welcome};
 
 #[cfg(test)]
 mod tests;

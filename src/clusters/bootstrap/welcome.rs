@@ -3,11 +3,15 @@
 use serde_json::{Value, json};
 
 use super::token::sha256;
+use crate::clusters::equipment::on_the_control_plane;
 
 /// The namespace of all that is Lattice's.
 const NAMESPACE: &str = "lattice-system";
 /// Account, role binding and Deployment of Lattice itself.
-const LATTICE: &str = "lattice";
+pub const WORKLOAD: &str = "lattice";
+const LATTICE: &str = WORKLOAD;
+/// The ConfigMap that says which cluster this is, and where its parent is.
+pub const PARENT: &str = "lattice-parent";
 /// Objects that Lattice's parts own, by the label that Kubernetes recommends.
 const PART_OF: &str = "app.kubernetes.io/part-of";
 
@@ -77,7 +81,7 @@ impl Welcome {
         json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": metadata("lattice-parent"),
+            "metadata": metadata(PARENT),
             "data": {"cluster": self.cluster, "endpoint": self.parent.endpoint},
         })
     }
@@ -101,7 +105,7 @@ impl Welcome {
             },
             "subjects": [{"kind": "ServiceAccount", "name": LATTICE, "namespace": NAMESPACE}],
         });
-        [account, binding, self.deployment()]
+        [account, binding, on_the_control_plane(self.deployment())]
     }
 
     fn deployment(&self) -> Value {

@@ -2,6 +2,7 @@
 //!
 //! Nothing is remembered between two looks. After a crash the next look finds what is missing and does that.
 
+mod home;
 mod machines;
 mod progress;
 
@@ -11,13 +12,14 @@ mod tests;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+pub use home::{Holdings, Home};
 pub use progress::Progress;
 
 use super::render::{RenderError, Rendered};
 use crate::api::{ClusterPhase, LatticeCluster};
-use machines::{deployment_names, is_initialized};
+use machines::{deployment_names, is_available, is_initialized};
 
-/// Holds a LatticeCluster back until its machines are gone.
+/// Holds a LatticeCluster back until its machines are gone, or nobody acts on them here any more.
 pub const FINALIZER: &str = "lattice.dev/machines";
 
 /// What is seen of a cluster.
@@ -27,9 +29,15 @@ pub struct Sight<'a> {
     pub cluster: &'a LatticeCluster,
     /// What Cluster API is to be told of it.
     pub rendered: Result<&'a Rendered, &'a RenderError>,
-    /// Cluster API's own object of it.
+    /// Where its objects are.
+    pub home: &'a Home,
+    /// Whether it is noted that they may be in the cluster.
+    pub is_noted: bool,
+    /// The move that is under way, or went wrong last.
+    pub moving: Moving<'a>,
+    /// Cluster API's own object of it, wherever its objects are.
     pub capi: Option<&'a Value>,
-    /// Its MachineDeployments.
+    /// Its MachineDeployments, there too.
     pub deployments: &'a [Value],
     /// Whether the Secret with the provider's credentials is there; of no weight where none is needed.
     pub has_credentials: bool,
@@ -55,10 +63,30 @@ pub enum Invitation {
     },
 }
 
+/// How a move of its objects goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moving<'a> {
+    /// There is none.
+    No,
+    /// This is being done.
+    Yes(&'a str),
+    /// It went wrong, and will be tried again.
+    Failed(&'a str),
+}
+
+/// Which way objects move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the parent into the cluster.
+    Into,
+    /// From the cluster back to its parent.
+    Back,
+}
+
 /// Something to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Hold the LatticeCluster back until its machines are gone.
+    /// Hold the LatticeCluster back until then.
     Hold,
     /// Put a copy of the provider's credentials where Cluster API looks for them.
     CopyCredentials,
@@ -68,6 +96,12 @@ pub enum Action {
     Apply,
     /// Take down the machines of a node group that is wanted no more: the MachineDeployment's name.
     DeleteDeployment(String),
+    /// Move its objects, or finish a move that was begun.
+    Move(Way),
+    /// Tell the cluster itself what is wanted: it manages its machines.
+    HandDown,
+    /// Look for its objects in it no more: they are back for good, and it will not answer for much longer.
+    Forget,
     /// Take down the whole cluster.
     Delete,
     /// Let the LatticeCluster go.
@@ -85,10 +119,23 @@ pub struct Decision {
 
 /// Decides on one cluster.
 pub fn decide(sight: &Sight<'_>) -> Decision {
-    let held = is_held(sight.cluster);
-    if sight.cluster.metadata.deletion_timestamp.is_some() {
-        return leaving(sight, held);
+    if let Moving::Yes(doing) = sight.moving {
+        return only(Progress::moving(sight, doing.to_owned()));
     }
+    if sight.cluster.metadata.deletion_timestamp.is_some() {
+        return leaving(sight);
+    }
+    match sight.home {
+        Home::Unknown(why) => only(Progress::unanswered(sight, why)),
+        Home::Own { has_arrived: false } => only(Progress::arriving()),
+        Home::Going => moving(sight, Way::Into),
+        Home::Coming => moving(sight, Way::Back),
+        Home::Here | Home::There | Home::Own { has_arrived: true } => staying(sight),
+    }
+}
+
+/// A cluster that is to be there.
+fn staying(sight: &Sight<'_>) -> Decision {
     let rendered = match sight.rendered {
         Ok(rendered) => rendered,
         Err(error) => {
@@ -107,43 +154,109 @@ pub fn decide(sight: &Sight<'_>) -> Decision {
         );
         return only(Progress::refused(sight, "CredentialsMissing", message));
     }
-    let mut actions = Vec::new();
-    if !held {
-        actions.push(Action::Hold);
+    if *sight.home == Home::There {
+        return Decision {
+            progress: Progress::of(sight),
+            actions: vec![Action::HandDown],
+        };
     }
-    if rendered.credentials.is_some() {
-        actions.push(Action::CopyCredentials);
+    let mut actions = wanted(sight, rendered);
+    if may_move(sight, rendered) {
+        let moving = moving(sight, Way::Into);
+        actions.extend(moving.actions);
+        return Decision {
+            progress: moving.progress,
+            actions,
+        };
     }
-    if rendered.registers && needs_invitation(sight) {
-        actions.push(Action::Invite);
-    }
-    actions.push(Action::Apply);
-    let wanted = deployment_names(rendered.objects.iter().map(|manifest| &manifest.object));
-    let surplus = deployment_names(sight.deployments.iter().filter(|d| !is_leaving(d)));
-    let surplus = surplus.into_iter().filter(|name| !wanted.contains(name));
-    actions.extend(surplus.map(Action::DeleteDeployment));
     Decision {
         progress: Progress::of(sight),
         actions,
     }
 }
 
-/// A cluster that has been deleted: first its machines go, then it.
-fn leaving(sight: &Sight<'_>, held: bool) -> Decision {
-    let (progress, action) = match sight.capi {
-        Some(capi) => (
-            Progress::new(ClusterPhase::Deleting, "Deleting", machines::why_not(capi)),
-            (!is_leaving(capi)).then_some(Action::Delete),
-        ),
-        None => (
-            Progress::new(ClusterPhase::Deleting, "Deleting", String::new()),
-            held.then_some(Action::LetGo),
-        ),
+/// What makes the objects here what is wanted.
+fn wanted(sight: &Sight<'_>, rendered: &Rendered) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if !is_held(sight.cluster) {
+        actions.push(Action::Hold);
+    }
+    if rendered.credentials.is_some() {
+        actions.push(Action::CopyCredentials);
+    }
+    // A cluster has called its parent before it manages itself.
+    if *sight.home == Home::Here && rendered.registers && needs_invitation(sight) {
+        actions.push(Action::Invite);
+    }
+    actions.push(Action::Apply);
+    let named = deployment_names(rendered.objects.iter().map(|manifest| &manifest.object));
+    let surplus = deployment_names(sight.deployments.iter().filter(|d| !is_leaving(d)));
+    let surplus = surplus.into_iter().filter(|name| !named.contains(name));
+    actions.extend(surplus.map(Action::DeleteDeployment));
+    actions
+}
+
+/// A cluster that has a parent manages itself as soon as all of it is there and it has called.
+fn may_move(sight: &Sight<'_>, rendered: &Rendered) -> bool {
+    *sight.home == Home::Here
+        && rendered.registers
+        && is_held(sight.cluster)
+        && matches!(sight.invitation, Invitation::Accepted { .. })
+        && sight.capi.is_some_and(is_available)
+}
+
+fn moving(sight: &Sight<'_>, way: Way) -> Decision {
+    let doing = match way {
+        Way::Into => "the cluster's objects are about to move into it",
+        Way::Back => "the cluster's objects are about to move back",
+    };
+    let progress = match sight.moving {
+        Moving::Failed(why) => Progress::stuck(sight, why),
+        Moving::No | Moving::Yes(_) => Progress::moving(sight, doing.to_owned()),
     };
     Decision {
         progress,
+        actions: vec![Action::Move(way)],
+    }
+}
+
+/// A cluster that has been deleted: its objects come back, its machines go, then it goes.
+fn leaving(sight: &Sight<'_>) -> Decision {
+    match sight.home {
+        Home::Unknown(why) => return only(Progress::unanswered(sight, why)),
+        // Nobody takes a cluster down from within. That its LatticeCluster goes says to the parent, which takes the
+        // objects back, that nobody acts on them here any more.
+        Home::Own { .. } => {
+            return Decision {
+                progress: Progress::let_go(sight),
+                actions: let_go(sight).into_iter().collect(),
+            };
+        }
+        Home::Going => return moving(sight, Way::Into),
+        Home::There | Home::Coming => return moving(sight, Way::Back),
+        Home::Here => {}
+    }
+    if sight.is_noted {
+        return Decision {
+            progress: Progress::new(ClusterPhase::Deleting, "Deleting", String::new()),
+            actions: vec![Action::Forget],
+        };
+    }
+    let (message, action) = match sight.capi {
+        Some(capi) => (
+            machines::why_not(capi),
+            (!is_leaving(capi)).then_some(Action::Delete),
+        ),
+        None => (String::new(), let_go(sight)),
+    };
+    Decision {
+        progress: Progress::new(ClusterPhase::Deleting, "Deleting", message),
         actions: action.into_iter().collect(),
     }
+}
+
+fn let_go(sight: &Sight<'_>) -> Option<Action> {
+    is_held(sight.cluster).then_some(Action::LetGo)
 }
 
 fn only(progress: Progress) -> Decision {

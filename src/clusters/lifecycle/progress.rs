@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::machines::{is_available, is_initialized, ready, why_not};
-use super::{Invitation, Sight};
+use super::{Home, Invitation, Sight};
 use crate::api::{ClusterPhase, LatticeCluster};
 
 /// After this long without a control plane something is amiss that waiting does not mend.
@@ -58,6 +58,68 @@ impl Progress {
         }
     }
 
+    /// Its objects move.
+    pub(super) fn moving(sight: &Sight<'_>, doing: String) -> Self {
+        let (phase, reason) = match sight.cluster.metadata.deletion_timestamp {
+            Some(_) => (ClusterPhase::Deleting, "MovingBack"),
+            None => (ClusterPhase::Pivoting, "Pivoting"),
+        };
+        Self::with(sight, phase, reason, doing)
+    }
+
+    /// Its objects should move, and do not.
+    pub(super) fn stuck(sight: &Sight<'_>, why: &str) -> Self {
+        Progress {
+            reason: "PivotFailed",
+            message: format!("{why}. It is tried again"),
+            ..Self::moving(sight, String::new())
+        }
+    }
+
+    /// This is the cluster itself, and its parent has not handed anything over.
+    pub(super) fn arriving() -> Self {
+        let message = "its parent still manages its machines".to_owned();
+        Self::new(ClusterPhase::Pivoting, "Arriving", message)
+    }
+
+    /// It manages itself, as far as is known.
+    pub(super) fn unanswered(sight: &Sight<'_>, why: &str) -> Self {
+        let known = sight.cluster.status.as_ref();
+        let (phase, message) = match sight.cluster.metadata.deletion_timestamp {
+            Some(_) => (
+                ClusterPhase::Deleting,
+                format!(
+                    "the cluster manages its own machines and does not answer: {why}. They are taken down once it does; if it is lost for good, take them down by hand and remove the finalizer {}",
+                    super::FINALIZER
+                ),
+            ),
+            None => (
+                known
+                    .and_then(|status| status.phase)
+                    .unwrap_or(ClusterPhase::Ready),
+                format!("the cluster manages itself and does not answer: {why}"),
+            ),
+        };
+        let nodes = known.and_then(|status| status.nodes);
+        Progress {
+            ready: nodes.map_or(0, |nodes| nodes.ready),
+            ..Self::new(phase, "NoAnswer", message)
+        }
+    }
+
+    /// This is the cluster itself, which nobody acts on here any more.
+    pub(super) fn let_go(sight: &Sight<'_>) -> Self {
+        let message = "its parent takes it back, or its LatticeCluster was deleted here, which leaves its machines as they are".to_owned();
+        Self::with(sight, ClusterPhase::Deleting, "LetGo", message)
+    }
+
+    fn with(sight: &Sight<'_>, phase: ClusterPhase, reason: &'static str, message: String) -> Self {
+        Progress {
+            ready: sight.capi.map_or(0, ready),
+            ..Self::new(phase, reason, message)
+        }
+    }
+
     /// The progress of a cluster that Cluster API has been told of, or is about to be.
     pub(super) fn of(sight: &Sight<'_>) -> Self {
         let Some(capi) = sight.capi else {
@@ -87,21 +149,24 @@ impl Progress {
 /// The cluster serves. It is ready when it manages itself, or, without a parent, when all of it is there.
 fn arrived(sight: &Sight<'_>, capi: &Value) -> (ClusterPhase, &'static str, String) {
     let registers = sight.rendered.is_ok_and(|rendered| rendered.registers);
-    match (registers, sight.invitation) {
-        (true, Invitation::Accepted { .. }) => (
-            ClusterPhase::Provisioning,
-            "ManagedByParent",
-            "the cluster serves and has registered; its parent still manages its machines"
-                .to_owned(),
-        ),
-        (true, _) => (
+    let manages_itself = matches!(sight.home, Home::There | Home::Own { .. });
+    let has_called = matches!(sight.invitation, Invitation::Accepted { .. });
+    if is_available(capi) && (manages_itself || !registers) {
+        return (ClusterPhase::Ready, "Available", String::new());
+    }
+    if registers && !manages_itself && !has_called {
+        return (
             ClusterPhase::Provisioning,
             "NotRegistered",
             "the cluster serves, but its first machine has not called its parent yet".to_owned(),
-        ),
-        (false, _) if is_available(capi) => (ClusterPhase::Ready, "Available", String::new()),
-        (false, _) => (ClusterPhase::Provisioning, "MachinesComing", why_not(capi)),
+        );
     }
+    // A machine that is missing for a while makes nobody's cluster unready.
+    let phase = match manages_itself {
+        true => ClusterPhase::Ready,
+        false => ClusterPhase::Provisioning,
+    };
+    (phase, "MachinesComing", why_not(capi))
 }
 
 fn is_overdue(sight: &Sight<'_>) -> bool {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::clusters::pivot::deed::{Deed, Inventory, State};
 use crate::clusters::render::{Manifest, SecretCopy};
 
 fn cluster(finalizers: &[&str], deleted: bool) -> LatticeCluster {
@@ -70,6 +71,9 @@ fn sight<'a>(cluster: &'a LatticeCluster, rendered: &'a Rendered) -> Sight<'a> {
     Sight {
         cluster,
         rendered: Ok(rendered),
+        home: &Home::Here,
+        is_noted: false,
+        moving: Moving::No,
         capi: None,
         deployments: &[],
         has_credentials: true,
@@ -190,16 +194,198 @@ fn a_cluster_with_a_parent_is_not_ready_before_it_manages_itself() {
     let serving = serving();
     let of = |registers, invitation| progress(registers, &serving, invitation, minutes(40));
     assert_eq!(of(false, Invitation::None).phase, ClusterPhase::Ready);
-    for (invitation, reason) in [
-        (Invitation::Open, "NotRegistered"),
-        (Invitation::Accepted { is_over: true }, "ManagedByParent"),
-    ] {
-        let progress = of(true, invitation);
-        assert_eq!(
-            (progress.phase, progress.reason),
-            (ClusterPhase::Provisioning, reason)
-        );
+    let progress = of(true, Invitation::Open);
+    let (phase, reason) = (progress.phase, progress.reason);
+    assert_eq!(
+        (phase, reason),
+        (ClusterPhase::Provisioning, "NotRegistered")
+    );
+}
+
+fn deed(epoch: u64, state: State) -> Deed {
+    Deed {
+        epoch,
+        source_uid: "u".to_owned(),
+        state,
     }
+}
+
+fn owned(epoch: u64) -> Deed {
+    deed(
+        epoch,
+        State::Owner(Inventory {
+            digest: String::new(),
+            objects: Vec::new(),
+        }),
+    )
+}
+
+#[test]
+fn deeds_and_what_both_sides_hold_say_where_the_objects_are() {
+    let receiving = |epoch| deed(epoch, State::Receiving);
+    let home = |ours: Option<Deed>, theirs: Option<Deed>, is_here, is_there| {
+        Home::of(&Holdings {
+            ours: ours.as_ref(),
+            theirs: theirs.as_ref(),
+            is_here,
+            is_there,
+        })
+    };
+    // There.
+    assert_eq!(home(None, None, true, false), Home::Here);
+    assert_eq!(home(None, Some(receiving(1)), true, true), Home::Going);
+    let given_up = deed(1, State::GivenUp);
+    assert_eq!(home(None, Some(given_up), true, true), Home::Going);
+    assert_eq!(home(None, Some(owned(1)), true, true), Home::Going);
+    assert_eq!(home(None, Some(owned(1)), false, true), Home::There);
+    // And back.
+    let back = Some(receiving(2));
+    assert_eq!(home(back, Some(owned(1)), true, true), Home::Coming);
+    assert_eq!(
+        home(Some(owned(2)), Some(owned(1)), true, true),
+        Home::Coming
+    );
+    assert_eq!(
+        home(Some(owned(2)), Some(owned(1)), true, false),
+        Home::Here
+    );
+    // And there once more: the parent's old deed does not count.
+    assert_eq!(
+        home(Some(owned(2)), Some(owned(3)), false, true),
+        Home::There
+    );
+}
+
+#[test]
+fn a_cluster_that_is_all_there_and_has_called_moves() {
+    let (held, rendered) = (cluster(&[FINALIZER], false), rendered(true, false));
+    let serving = serving();
+    let accepted = Invitation::Accepted { is_over: true };
+    let called = Sight {
+        capi: Some(&serving),
+        invitation: accepted,
+        ..sight(&held, &rendered)
+    };
+    let decision = decide(&called);
+    let into = Action::Move(Way::Into);
+    assert_eq!(decision.actions, [Action::Apply, into.clone()]);
+    assert_eq!(decision.progress.phase, ClusterPhase::Pivoting);
+    let coming = capi(json!({"initialization": {"controlPlaneInitialized": true}}));
+    for waiting in [
+        Sight {
+            invitation: Invitation::Open,
+            ..called
+        },
+        Sight {
+            capi: Some(&coming),
+            ..called
+        },
+    ] {
+        assert!(!decide(&waiting).actions.contains(&into));
+    }
+    // While it moves, and while nobody knows where it is, nobody acts on it here.
+    let moving = decide(&Sight {
+        moving: Moving::Yes("at it"),
+        ..called
+    });
+    assert_eq!(
+        (moving.actions, moving.progress.message),
+        (vec![], "at it".to_owned())
+    );
+    let going = decide(&Sight {
+        home: &Home::Going,
+        ..called
+    });
+    assert_eq!(going.actions, [into]);
+    let unknown = Home::Unknown("no route".to_owned());
+    let decision = decide(&Sight {
+        home: &unknown,
+        ..called
+    });
+    assert_eq!(
+        (decision.actions, decision.progress.reason),
+        (vec![], "NoAnswer")
+    );
+    let failed = decide(&Sight {
+        moving: Moving::Failed("no room"),
+        ..called
+    });
+    assert_eq!(failed.progress.reason, "PivotFailed");
+    assert!(failed.progress.message.contains("no room"));
+}
+
+#[test]
+fn a_cluster_that_manages_itself_is_told_and_stays_ready() {
+    let (held, rendered) = (cluster(&[FINALIZER], false), rendered(true, false));
+    let (serving, lost) = (
+        serving(),
+        capi(json!({
+            "initialization": {"controlPlaneInitialized": true},
+            "conditions": [{"type": "WorkersAvailable", "status": "False", "message": "one of two"}],
+        })),
+    );
+    for (capi, reason) in [(&serving, "Available"), (&lost, "MachinesComing")] {
+        let decision = decide(&Sight {
+            home: &Home::There,
+            is_noted: true,
+            capi: Some(capi),
+            ..sight(&held, &rendered)
+        });
+        assert_eq!(decision.actions, [Action::HandDown]);
+        assert_eq!(decision.progress.phase, ClusterPhase::Ready);
+        assert_eq!(decision.progress.reason, reason);
+    }
+}
+
+#[test]
+fn the_cluster_itself_acts_once_its_objects_have_arrived_and_never_takes_itself_down() {
+    let (bare, rendered) = (cluster(&[], false), rendered(true, true));
+    let (serving, gone) = (serving(), cluster(&[FINALIZER], true));
+    let own = |has_arrived| Home::Own { has_arrived };
+    let decided = |cluster, home: &Home| {
+        decide(&Sight {
+            home,
+            capi: Some(&serving),
+            invitation: Invitation::None,
+            ..sight(cluster, &rendered)
+        })
+    };
+    assert_eq!(decided(&bare, &own(false)).actions, []);
+    assert_eq!(
+        decided(&bare, &own(true)).actions,
+        [Action::Hold, Action::CopyCredentials, Action::Apply]
+    );
+    assert_eq!(
+        decided(&bare, &own(true)).progress.phase,
+        ClusterPhase::Ready
+    );
+    for home in [own(false), own(true)] {
+        assert_eq!(decided(&gone, &home).actions, [Action::LetGo]);
+    }
+}
+
+#[test]
+fn a_deleted_cluster_comes_back_before_its_machines_go() {
+    let (gone, rendered) = (cluster(&[FINALIZER], true), rendered(true, false));
+    let serving = serving();
+    let actions = |home: Home, is_noted| {
+        let decision = decide(&Sight {
+            home: &home,
+            is_noted,
+            capi: Some(&serving),
+            ..sight(&gone, &rendered)
+        });
+        assert_eq!(decision.progress.phase, ClusterPhase::Deleting);
+        decision.actions
+    };
+    let (into, back) = (Action::Move(Way::Into), Action::Move(Way::Back));
+    assert_eq!(actions(Home::Going, true), [into]);
+    assert_eq!(actions(Home::There, true), [back.clone()]);
+    assert_eq!(actions(Home::Coming, true), [back]);
+    // It will not answer for much longer, and nothing is to depend on that.
+    assert_eq!(actions(Home::Here, true), [Action::Forget]);
+    assert_eq!(actions(Home::Here, false), [Action::Delete]);
+    assert_eq!(actions(Home::Unknown(String::new()), true), []);
 }
 
 #[test]

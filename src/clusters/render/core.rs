@@ -84,6 +84,9 @@ pub(super) fn machine_deployment(
     })
 }
 
+/// Of fewer workers than this, 40 % is less than one.
+const FEW: u64 = 3;
+
 /// How long a machine that is to go is waited for: a budget of disruptions that never allows it must not keep it for ever.
 pub(super) fn deletion() -> Value {
     json!({"nodeDrainTimeoutSeconds": 900, "nodeVolumeDetachTimeoutSeconds": 300})
@@ -101,8 +104,14 @@ pub(super) fn control_plane_health(blueprint: &Blueprint<'_>) -> Value {
     })
 }
 
-/// The spec of the health check of the workers: where many fail at once, it is not the machines.
+/// The spec of the health check of the workers: where many fail at once, it is not the machines. One of few is not many,
+/// whatever its share.
 pub(super) fn worker_health(blueprint: &Blueprint<'_>) -> Value {
+    let workers: u64 = blueprint.workers.iter().map(|w| u64::from(w.count)).sum();
+    let most = match workers {
+        ..FEW => json!(1),
+        _ => json!("40%"),
+    };
     json!({
         "clusterName": blueprint.name,
         "selector": {
@@ -110,7 +119,7 @@ pub(super) fn worker_health(blueprint: &Blueprint<'_>) -> Value {
             "matchExpressions": [{"key": labels::CAPI_DEPLOYMENT, "operator": "Exists"}],
         },
         "checks": checks(blueprint.provider),
-        "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": "40%"}},
+        "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": most}},
     })
 }
 

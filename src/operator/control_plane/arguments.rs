@@ -64,6 +64,8 @@ pub(crate) fn kube_apiserver(layout: &Layout, ports: Ports) -> Vec<OsString> {
     // Nor is there a controller that would give each namespace the account this plugin asks for.
     list.text("disable-admission-plugins", "ServiceAccount");
     list.text("profiling", "false");
+    // Nothing here forwards the addresses of Services: webhooks are reached where their EndpointSlices say.
+    list.text("enable-aggregator-routing", "true");
     list.0
 }
 

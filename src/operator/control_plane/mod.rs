@@ -26,8 +26,9 @@ use std::{
 
 use chrono::Utc;
 
+pub(crate) use self::process::Process;
 pub use self::{binaries::Binaries, error::ControlPlaneError};
-use self::{guard::Guard, layout::Layout, lock::Lock, ports::Ports, process::Process};
+use self::{guard::Guard, layout::Layout, lock::Lock, ports::Ports};
 use crate::operator::crypto;
 
 /// How often a start is tried again because somebody else was quicker to take a port.

@@ -39,6 +39,17 @@ impl Process {
         arguments: &[OsString],
         log: PathBuf,
     ) -> Result<Self, ControlPlaneError> {
+        Self::start_with(name, program, arguments, &[], log)
+    }
+
+    /// The same, with variables of its own.
+    pub(crate) fn start_with(
+        name: &'static str,
+        program: &Path,
+        arguments: &[OsString],
+        variables: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Result<Self, ControlPlaneError> {
         let (out, err) = open_log(&log).map_err(ControlPlaneError::file("open", &log))?;
         let child = Command::new(program)
             .args(arguments)
@@ -48,6 +59,7 @@ impl Process {
                     .iter()
                     .filter_map(|name| Some((name, env::var_os(name)?))),
             )
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

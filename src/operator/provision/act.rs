@@ -31,6 +31,9 @@ use crate::{
 /// Owner of every field of Cluster API's objects that Lattice states; others may own the rest.
 const FIELD_MANAGER: &str = "lattice.dev/machines";
 
+/// Annotation of a LatticeCluster whose objects may be in the cluster itself.
+pub(super) const MOVED: &str = "lattice.dev/moved";
+
 /// What actions are about.
 pub(super) struct Subject<'a> {
     pub(super) cluster: &'a LatticeCluster,
@@ -67,6 +70,8 @@ pub(super) async fn act(
         Action::DeleteDeployment(name) => {
             delete(client, subject.namespace, "MachineDeployment", name).await
         }
+        // These are about two API servers, and not done here.
+        Action::Move(_) | Action::HandDown | Action::Forget => Ok(()),
         Action::Delete => {
             let name = subject.cluster.name_any();
             delete(client, subject.namespace, "Cluster", &name).await
@@ -93,13 +98,39 @@ async fn hold(client: &Client, cluster: &LatticeCluster, held: bool) -> Result<(
     gone_is_fine(patched)
 }
 
+/// Notes that the cluster's objects may be in the cluster itself. One that was made anew under the name has not moved.
+pub(super) async fn note(client: &Client, cluster: &LatticeCluster) -> Result<(), ProvisionError> {
+    annotate(client, cluster, json!("true")).await
+}
+
+/// Takes the note away again: they are here.
+pub(super) async fn unnote(
+    client: &Client,
+    cluster: &LatticeCluster,
+) -> Result<(), ProvisionError> {
+    annotate(client, cluster, json!(null)).await
+}
+
+async fn annotate(
+    client: &Client,
+    cluster: &LatticeCluster,
+    value: serde_json::Value,
+) -> Result<(), ProvisionError> {
+    let patch = json!({"metadata": {"annotations": {MOVED: value}, "uid": cluster.uid()}});
+    let clusters: Api<LatticeCluster> = Api::all(client.clone());
+    clusters
+        .patch(
+            &cluster.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
+        .await?;
+    Ok(())
+}
+
 async fn apply(client: &Client, manifest: &Manifest) -> Result<(), ProvisionError> {
     let object: DynamicObject = serde_json::from_value(manifest.object.clone())?;
-    let resource = resource_of(&object);
-    let api: Api<DynamicObject> = match object.namespace() {
-        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
+    let api = api_of(client, &object);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let name = object.name_any();
     let applied = api.patch(&name, &params, &Patch::Apply(&object)).await;
@@ -107,10 +138,19 @@ async fn apply(client: &Client, manifest: &Manifest) -> Result<(), ProvisionErro
         .map(|_| ())
         .map_err(|source| ProvisionError::Refused {
             source_of: manifest.source.clone(),
-            kind: resource.kind,
+            kind: object.types.map(|types| types.kind).unwrap_or_default(),
             name,
             source: Box::new(source),
         })
+}
+
+/// Where objects of this one's kind and namespace are.
+pub(super) fn api_of(client: &Client, object: &DynamicObject) -> Api<DynamicObject> {
+    let resource = resource_of(object);
+    match object.namespace() {
+        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
 }
 
 fn resource_of(object: &DynamicObject) -> ApiResource {

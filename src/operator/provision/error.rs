@@ -1,6 +1,6 @@
 //! What can go wrong when machines are asked for.
 
-use crate::operator::bootstrap::BootstrapError;
+use crate::{clusters::pivot::PivotError, operator::bootstrap::BootstrapError};
 
 /// Why a cluster could not be looked at, or something not be done for it.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,20 @@ pub(crate) enum ProvisionError {
     /// No token could be made, or what is kept of one not be read.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Cluster API has not made a kubeconfig.
+    #[error("Cluster API has no kubeconfig of {0} yet")]
+    NoKubeconfig(String),
+    /// A kubeconfig is of no use.
+    #[error("the kubeconfig of {cluster} is of no use: {why}")]
+    Kubeconfig {
+        /// Whose it is.
+        cluster: String,
+        /// Why not.
+        why: String,
+    },
+    /// What says who owns a cluster cannot be read.
+    #[error(transparent)]
+    Deed(#[from] Box<PivotError>),
     /// A Secret went away while it was copied.
     #[error("Secret {0} is gone from the operator's namespace")]
     Gone(String),

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::{
-    api::core::v1::Secret,
+    api::core::v1::{ConfigMap, Secret},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, ListParams},
     core::GroupVersionKind,
     runtime::conditions::is_crd_established,
@@ -14,11 +14,18 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::error::ProvisionError;
+use super::{act::MOVED, children::Children, error::ProvisionError};
 use crate::{
+    api::LatticeCluster,
     clusters::{
+        bootstrap::PARENT,
         labels,
-        lifecycle::Invitation,
+        lifecycle::{Holdings, Home, Invitation},
+        pivot::{
+            ClusterName, Side,
+            deed::{Deed, deed_key},
+            object::Object,
+        },
         render::{Rendered, registration::registration_secret},
     },
     operator::{bootstrap, decision_log::NAMESPACE},
@@ -30,12 +37,24 @@ const CAPI_VERSION: &str = "v1beta2";
 const MOST_DEPLOYMENTS: u32 = 1_500;
 
 /// What there is of a cluster besides its LatticeCluster.
-#[derive(Debug)]
 pub(super) struct Found {
+    pub(super) home: Home,
+    /// The cluster itself, where its objects are or may be in it.
+    pub(super) child: Option<Client>,
     pub(super) capi: Option<Value>,
     pub(super) deployments: Vec<Value>,
     pub(super) has_credentials: bool,
     pub(super) invitation: Invitation,
+}
+
+/// Whose objects are looked at.
+pub(super) struct Subject<'a> {
+    pub(super) cluster: &'a LatticeCluster,
+    /// Namespace and name of its `Cluster`.
+    pub(super) name: ClusterName,
+    /// Whether this operator runs in it.
+    pub(super) is_own: bool,
+    pub(super) rendered: Option<&'a Rendered>,
 }
 
 /// Cluster API's `kind`.
@@ -50,29 +69,123 @@ pub(super) async fn is_installed(client: &Client) -> Result<bool, ProvisionError
     Ok(is_crd_established().matches_object(found.as_ref()))
 }
 
+/// The name of the cluster that this API server is of, if a parent made it.
+pub(super) async fn own_name(client: &Client) -> Result<Option<String>, ProvisionError> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
+    let map = maps.get_opt(PARENT).await?;
+    Ok(map.and_then(|map| map.data?.remove("cluster")))
+}
+
 /// Looks at all that there is of a cluster; of one that cannot be rendered, at what its namespace holds.
 pub(super) async fn look(
     client: &Client,
-    (name, namespace): (&str, &str),
-    rendered: Option<&Rendered>,
+    children: &Children,
+    subject: &Subject<'_>,
     now: DateTime<Utc>,
 ) -> Result<Found, ProvisionError> {
-    let cluster: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &capi("Cluster"));
-    let deployments: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &capi("MachineDeployment"));
-    let theirs = ListParams::default()
-        .labels(&format!("{}={name}", labels::CLUSTER))
-        .limit(MOST_DEPLOYMENTS);
-    let capi = cluster.get_opt(name).await?;
-    let deployments = deployments.list(&theirs).await?.items;
-    let values = deployments.iter().map(serde_json::to_value);
+    let here = capi_cluster(client, &subject.name).await?;
+    let (home, child, there) = match subject.is_own {
+        true => {
+            let deed = deed(client, Side::Target, &subject.name).await?;
+            (Home::own(deed.as_ref(), here.is_some()), None, None)
+        }
+        false => home(client, children, subject, here.is_some()).await?,
+    };
+    let capi = here.or(there);
+    let deployments = match home {
+        Home::Here | Home::Own { .. } => deployments(client, &subject.name).await?,
+        _ => Vec::new(),
+    };
     Ok(Found {
-        capi: capi.map(serde_json::to_value).transpose()?,
-        deployments: values.collect::<Result<_, _>>()?,
-        has_credentials: has_credentials(client, rendered).await?,
-        invitation: invitation(client, (name, namespace), rendered, now).await?,
+        home,
+        child,
+        capi,
+        deployments,
+        has_credentials: has_credentials(client, subject.rendered).await?,
+        invitation: invitation(client, &subject.name, subject.rendered, now).await?,
     })
+}
+
+type Household = (Home, Option<Client>, Option<Value>);
+
+/// Where a child's objects are; the child, if it was ever asked to take them; its own `Cluster`.
+async fn home(
+    client: &Client,
+    children: &Children,
+    subject: &Subject<'_>,
+    is_here: bool,
+) -> Result<Household, ProvisionError> {
+    let Some(child) = children.kept(subject.cluster).await? else {
+        return Ok((unkept(subject.cluster), None, None));
+    };
+    let theirs = async {
+        // The deed first: what it says is true of all that is read after it.
+        let deed = deed(&child, Side::Target, &subject.name).await?;
+        let capi = capi_cluster(&child, &subject.name).await?;
+        Ok::<_, ProvisionError>((deed, capi))
+    };
+    let (theirs, there) = match theirs.await {
+        Ok(found) => found,
+        Err(error) => return Ok((Home::Unknown(error.to_string()), Some(child), None)),
+    };
+    let ours = deed(client, Side::Source, &subject.name).await?;
+    let home = Home::of(&Holdings {
+        ours: ours.as_ref(),
+        theirs: theirs.as_ref(),
+        is_here,
+        is_there: there.is_some(),
+    });
+    Ok((home, Some(child), there))
+}
+
+/// Where the objects are of a cluster that cannot be asked.
+fn unkept(cluster: &LatticeCluster) -> Home {
+    match cluster.annotations().contains_key(MOVED) {
+        true => Home::Unknown(format!(
+            "its credentials, Secret {NAMESPACE}/child-{}, are gone; put them back",
+            cluster.name_any()
+        )),
+        false => Home::Here,
+    }
+}
+
+async fn capi_cluster(
+    client: &Client,
+    name: &ClusterName,
+) -> Result<Option<Value>, ProvisionError> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &name.namespace, &capi("Cluster"));
+    let found = match api.get_opt(&name.name).await {
+        // A child that Cluster API is not installed in any more is as good as one without.
+        Err(kube::Error::Api(status)) if status.is_not_found() => None,
+        found => found?,
+    };
+    Ok(found.map(serde_json::to_value).transpose()?)
+}
+
+async fn deed(
+    client: &Client,
+    side: Side,
+    name: &ClusterName,
+) -> Result<Option<Deed>, ProvisionError> {
+    let key = deed_key(name);
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
+    let Some(map) = maps.get_opt(&key.name).await? else {
+        return Ok(None);
+    };
+    let deed = Deed::read(side, &Object(serde_json::to_value(map)?)).map_err(Box::new)?;
+    Ok(Some(deed))
+}
+
+async fn deployments(client: &Client, name: &ClusterName) -> Result<Vec<Value>, ProvisionError> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &name.namespace, &capi("MachineDeployment"));
+    let theirs = ListParams::default()
+        .labels(&format!("{}={}", labels::CLUSTER, name.name))
+        .limit(MOST_DEPLOYMENTS);
+    let deployments = api.list(&theirs).await?.items;
+    let values = deployments.iter().map(serde_json::to_value);
+    Ok(values.collect::<Result<_, _>>()?)
 }
 
 async fn has_credentials(
@@ -88,16 +201,17 @@ async fn has_credentials(
 
 async fn invitation(
     client: &Client,
-    (name, namespace): (&str, &str),
+    cluster: &ClusterName,
     rendered: Option<&Rendered>,
     now: DateTime<Utc>,
 ) -> Result<Invitation, ProvisionError> {
     if !rendered.is_some_and(|rendered| rendered.registers) {
         return Ok(Invitation::None);
     }
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let handed_out = secrets.get_metadata_opt(&registration_secret(name)).await?;
-    let grant = bootstrap::grant(client, name).await?;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &cluster.namespace);
+    let handed_out = registration_secret(&cluster.name);
+    let handed_out = secrets.get_metadata_opt(&handed_out).await?;
+    let grant = bootstrap::grant(client, &cluster.name).await?;
     Ok(match (handed_out, grant) {
         (_, Some(grant)) if grant.used.is_some() => Invitation::Accepted {
             is_over: now >= grant.expires,

@@ -2,35 +2,42 @@
 
 mod act;
 mod board;
+mod care;
+mod children;
 mod error;
+mod hand_down;
 mod look;
+mod moves;
+mod passage;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
 use kube::{Client, ResourceExt};
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use board::{Board, Shown};
 
-use self::{act::Subject, board::Found, error::ProvisionError};
-use super::{inventory::is_scheduled, leader::Term, seen::Seen, store::Stores};
+use self::{
+    board::Found, care::Care, children::Children, error::ProvisionError, hand_down::HandedDown,
+    moves::Moves,
+};
+use super::{leader::Term, seen::Seen, store::Stores};
 use crate::{
     api::{LatticeCluster, LatticeNodeClass, LatticePool},
-    clusters::{
-        lifecycle::{self, Progress, Sight},
-        render::{self, Sources},
-    },
+    clusters::lifecycle::Progress,
 };
 
 /// How often all clusters are looked at.
 const PERIOD: Duration = Duration::from_secs(5);
 /// Longest time for one cluster, so that one that hangs holds up no other for long.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Clusters that are looked at at a time.
+const AT_A_TIME: usize = 8;
 
 /// Where the first machines of new clusters call.
 #[derive(Clone, Debug)]
@@ -39,20 +46,43 @@ pub(crate) struct Parent {
     pub(crate) url: String,
     /// The authority of its certificate, PEM.
     pub(crate) authority: String,
+    /// Whether clusters that name no parent have this one.
+    pub(crate) is_of_roots: bool,
 }
 
 /// Looks after the machines of all clusters.
 pub(crate) struct Provisioner {
-    pub(crate) client: Client,
-    pub(crate) stores: Stores,
-    pub(crate) board: Board,
-    /// Told when there is something new on the board.
-    pub(crate) changed: Arc<Notify>,
-    /// None where new clusters have nobody to call.
-    pub(crate) parent: Option<Parent>,
+    client: Client,
+    stores: Stores,
+    board: Board,
+    changed: Arc<Notify>,
+    parent: Option<Parent>,
+    children: Arc<Children>,
+    moves: Moves,
+    handed_down: HandedDown,
 }
 
 impl Provisioner {
+    /// For the clusters of an API server. `changed` is told when there is something new on the board; without a `parent`
+    /// new clusters have nobody to call.
+    pub(crate) fn new(
+        client: Client,
+        stores: Stores,
+        changed: Arc<Notify>,
+        parent: Option<Parent>,
+    ) -> Self {
+        Provisioner {
+            board: stores.board.clone(),
+            children: Arc::new(Children::new(client.clone())),
+            moves: Moves::new(),
+            handed_down: HandedDown::default(),
+            client,
+            stores,
+            changed,
+            parent,
+        }
+    }
+
     /// Looks after them whenever there is a term, until the stop.
     pub(crate) async fn run(
         &self,
@@ -62,7 +92,7 @@ impl Provisioner {
         while !stop.is_cancelled() {
             let term = terms.borrow_and_update().clone();
             if let Some(term) = term {
-                let pass = term.over.run_until_cancelled(self.pass());
+                let pass = term.over.run_until_cancelled(self.pass(&term));
                 match stop.run_until_cancelled(pass).await.flatten() {
                     Some(Ok(Some(found))) => self.show(found),
                     Some(Err(error)) => tracing::warn!(%error, "clusters could not be looked at"),
@@ -80,81 +110,44 @@ impl Provisioner {
     }
 
     /// One look at all clusters; nothing where Cluster API is not installed.
-    async fn pass(&self) -> Result<Option<Found>, ProvisionError> {
+    async fn pass(&self, term: &Term) -> Result<Option<Found>, ProvisionError> {
         if !look::is_installed(&self.client).await? {
             return Ok(None);
         }
         let seen = self.stores.observe();
-        let (pools, classes) = copies(&seen);
-        let mut found = Found::new();
-        for cluster in &seen.clusters {
-            let looked = self.one(cluster, &pools, &classes, Utc::now());
-            let progress = match timeout(PATIENCE, looked).await {
-                Ok(Ok(progress)) => progress,
-                Ok(Err(error)) => self.troubled(cluster, error.to_string()),
-                Err(_) => self.troubled(cluster, "the API server does not answer".to_owned()),
-            };
-            found.insert(cluster.name_any(), (cluster.uid(), progress));
-            // Others have a turn between two clusters.
-            sleep(Duration::ZERO).await;
-        }
-        Ok(Some(found))
-    }
-
-    /// Looks at one cluster and does what is to be done for it.
-    async fn one(
-        &self,
-        cluster: &LatticeCluster,
-        pools: &[LatticePool],
-        node_classes: &[LatticeNodeClass],
-        now: DateTime<Utc>,
-    ) -> Result<Progress, ProvisionError> {
-        let rendered = render::render(&Sources {
-            cluster,
-            pools,
-            node_classes,
-            has_parent: self.parent.is_some() && has_parent(cluster),
-        });
-        let name = cluster.name_any();
-        let namespace = render::namespace(&name);
-        let told = rendered.as_ref().ok();
-        let found = look::look(&self.client, (&name, &namespace), told, now).await?;
-        let decision = lifecycle::decide(&Sight {
-            cluster,
-            rendered: rendered.as_ref(),
-            capi: found.capi.as_ref(),
-            deployments: &found.deployments,
-            has_credentials: found.has_credentials,
-            invitation: found.invitation,
-            now,
-        });
-        let subject = Subject {
-            cluster,
-            namespace: &namespace,
-            rendered: told,
-            parent: self.parent.as_ref(),
-            now,
+        let (pools, node_classes) = copies(&seen);
+        let care = Care {
+            provisioner: self,
+            term,
+            own: look::own_name(&self.client).await?,
+            pools: &pools,
+            node_classes: &node_classes,
         };
-        for action in &decision.actions {
-            act::act(&self.client, &subject, action).await?;
-        }
-        Ok(decision.progress)
-    }
-
-    /// What is said of a cluster for which something failed; it is tried again with the next look.
-    fn troubled(&self, cluster: &LatticeCluster, why: String) -> Progress {
-        tracing::warn!(
-            cluster = cluster.name_any(),
-            why,
-            "a cluster is tried again"
-        );
-        Progress::troubled(cluster, why)
+        let care = &care;
+        let found = stream::iter(seen.clusters.clone())
+            .map(|cluster| async move {
+                let progress = match timeout(PATIENCE, care.of(&cluster)).await {
+                    Ok(Ok(progress)) => progress,
+                    Ok(Err(error)) => troubled(&cluster, error.to_string()),
+                    Err(_) => troubled(&cluster, "the API server does not answer".to_owned()),
+                };
+                (cluster.name_any(), (cluster.uid(), progress))
+            })
+            .buffer_unordered(AT_A_TIME)
+            .collect()
+            .await;
+        Ok(Some(found))
     }
 }
 
-/// Whether the cluster is somebody's child; a root is declared and names no parent.
-fn has_parent(cluster: &LatticeCluster) -> bool {
-    is_scheduled(cluster) || cluster.spec.cell_ref.is_some()
+/// What is said of a cluster for which something failed; it is tried again with the next look.
+fn troubled(cluster: &LatticeCluster, why: String) -> Progress {
+    tracing::warn!(
+        cluster = cluster.name_any(),
+        why,
+        "a cluster is tried again"
+    );
+    Progress::troubled(cluster, why)
 }
 
 fn copies(seen: &Seen) -> (Vec<LatticePool>, Vec<LatticeNodeClass>) {

@@ -87,18 +87,41 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) {
 
 async fn machines(client: Client, context: Arc<Context>, stop: CancellationToken) {
     let (machine, resource) = core(&client, "Machine");
+    let (cluster, cluster_resource) = core(&client, "Cluster");
     let configuration = kube::runtime::controller::Config::default().concurrency(CONCURRENT);
     let api: Api<LocalMachine> = Api::all(client);
-    Controller::new(api, watcher::Config::default())
-        .with_config(configuration)
+    let controller = Controller::new(api, watcher::Config::default()).with_config(configuration);
+    let known = controller.store();
+    controller
         .watches_with(machine, resource, watcher::Config::default(), |machine| {
             infrastructure(&machine, "LocalMachine")
                 .map(|(name, namespace)| ObjectRef::<LocalMachine>::new(&name).within(&namespace))
         })
+        // A pause of the Cluster is one of its machines', and somebody waits for them to say so.
+        .watches_with(
+            cluster,
+            cluster_resource,
+            watcher::Config::default(),
+            move |cluster| machines_of(&cluster, known.state()),
+        )
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(act::machine, after_error, context)
         .for_each(|_| std::future::ready(()))
         .await;
+}
+
+fn machines_of(
+    cluster: &DynamicObject,
+    known: Vec<Arc<LocalMachine>>,
+) -> Vec<ObjectRef<LocalMachine>> {
+    let (name, namespace) = (cluster.name_any(), cluster.namespace());
+    let is_its = |machine: &Arc<LocalMachine>| {
+        machine.namespace() == namespace
+            && machine.labels().get(observed::CLUSTER_NAME) == Some(&name)
+    };
+    let its = known.into_iter().filter(is_its);
+    its.map(|machine| ObjectRef::from_obj(machine.as_ref()))
+        .collect()
 }
 
 async fn clusters(client: Client, context: Arc<Context>, stop: CancellationToken) {

@@ -1,0 +1,279 @@
+//! A service without a cluster, on an empty host: the operator decides, Cluster API makes the machines, the cluster takes
+//! over its own management, and its parent may go. Needs root.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::{Node, Secret};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    core::GroupVersionKind,
+};
+use lattice::operator::{control_plane::ControlPlane, decision_log::ensure_namespace, install};
+use serde_json::{Value, json};
+use support::{
+    fleet,
+    local_cloud::{Cloud, Place},
+    managers,
+};
+use tokio::time::sleep;
+
+const PLACE: Place = Place {
+    bridge: "lattest1",
+    subnet: "10.220.0.0/16",
+    host: "10.220.0.1",
+};
+const PATIENCE: Duration = Duration::from_secs(420);
+const LATTICE: &str = "lattice-system";
+
+fn capi(client: &Client, kind: &str) -> Api<DynamicObject> {
+    let resource =
+        ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind));
+    Api::all_with(client.clone(), &resource)
+}
+
+/// Waits for it, and says how all stands if it does not come.
+async fn until<T>(
+    what: &str,
+    client: &Client,
+    cloud: &Cloud,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let begun = Instant::now();
+    let mut last = String::new();
+    while begun.elapsed() < PATIENCE {
+        if let Some(found) = look().await {
+            println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
+            return found;
+        }
+        let now = progress(client).await;
+        if now != last {
+            println!("  {:.1} s: {now}", begun.elapsed().as_secs_f64());
+            last = now;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    for kind in ["Cluster", "Machine", "MachineDeployment"] {
+        let listed = capi(client, kind).list(&ListParams::default()).await;
+        for object in listed.into_iter().flatten() {
+            let conditions = &object.data["status"]["conditions"];
+            println!("{kind} {}: {conditions}", object.name_any());
+        }
+    }
+    println!("{}", cloud.told(&["machines"]));
+    println!("{}", cloud.said("operator"));
+    panic!("not within {} s: {what}", PATIENCE.as_secs());
+}
+
+/// What the clusters are said to have come to.
+async fn progress(client: &Client) -> String {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+        "lattice.dev",
+        "v1alpha1",
+        "LatticeCluster",
+    ));
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let Ok(listed) = api.list(&ListParams::default()).await else {
+        return "no answer".to_owned();
+    };
+    let each = listed.iter().map(|cluster| {
+        let value = serde_json::to_value(cluster).unwrap();
+        let phase = value["status"]["phase"].as_str().unwrap_or("-");
+        format!("{phase} {}", fleet::condition(&value, "Provisioned"))
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+async fn connect(kubeconfig: &[u8]) -> Client {
+    let kubeconfig = Kubeconfig::from_yaml(std::str::from_utf8(kubeconfig).unwrap()).unwrap();
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .unwrap();
+    config.proxy_url = None;
+    config.read_timeout = Some(Duration::from_secs(10));
+    Client::try_from(config).unwrap()
+}
+
+async fn start_operator(cloud: &mut Cloud, kubeconfig: &Path) {
+    let words = [
+        "operator",
+        "--kubeconfig",
+        &kubeconfig.display().to_string(),
+        "--identity",
+        "parent",
+        "--http",
+        "127.0.0.1:0",
+        "--bootstrap-listen",
+        &format!("{}:8444", PLACE.host),
+        "--bootstrap-host",
+        PLACE.host,
+        "--image",
+        "registry.example.com/lattice:1",
+    ];
+    cloud.run("operator", &words.map(str::to_owned));
+}
+
+/// What people give: credentials, capacity and a service.
+async fn ask_for_a_service(client: &Client, cloud: &Cloud, version: &str) {
+    ensure_namespace(client).await.unwrap();
+    let secret: Secret =
+        serde_saphyr::from_str(&cloud.told(&["secret", "--namespace", LATTICE])).unwrap();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), LATTICE);
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .unwrap();
+    let text = include_str!("data/clusters/fleet.yaml").replace("VERSION", version);
+    for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+        fleet::apply(client, &document).await;
+    }
+}
+
+async fn names(client: &Client, kind: &str) -> Vec<String> {
+    let listed = capi(client, kind).list(&ListParams::default()).await;
+    let items = listed.unwrap().items;
+    items.iter().map(ResourceExt::name_any).collect()
+}
+
+/// Workers whose machine runs and whose node is ready.
+async fn workers(child: &Client) -> Option<Vec<String>> {
+    let params = ListParams::default().labels("cluster.x-k8s.io/deployment-name");
+    let machines = capi(child, "Machine").list(&params).await.ok()?;
+    let nodes: Api<Node> = Api::all(child.clone());
+    let mut running = Vec::new();
+    for machine in &machines {
+        let node = machine.data["status"]["nodeRef"]["name"].as_str();
+        let Some(node) = node.filter(|_| machine.data["status"]["phase"] == "Running") else {
+            continue;
+        };
+        let node = nodes.get_opt(node).await.ok()?;
+        let conditions = node.and_then(|node| node.status?.conditions);
+        let is_ready = conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        if is_ready {
+            running.push(machine.name_any());
+        }
+    }
+    Some(running)
+}
+
+/// Says in the cluster itself how many workers it is to have.
+async fn scale(child: &Client, name: &str, workers: u32) {
+    let clusters: Api<lattice::api::LatticeCluster> = Api::all(child.clone());
+    let mut groups = clusters.get(name).await.unwrap().spec.nodes.groups;
+    assert_eq!(groups.len(), 1);
+    groups[0].count = workers;
+    let patch = json!({"spec": {"nodes": {"groups": groups}}});
+    clusters
+        .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_manages_itself_and_needs_no_parent() {
+    let begun = Instant::now();
+    let folder = tempfile::tempdir().unwrap();
+    let plane = || ControlPlane::start(support::options(folder.path()));
+    let parent = plane().await.unwrap();
+    let client = parent.client().await.unwrap();
+    install::install(&client).await.unwrap();
+    let mut cloud = Cloud::start(PLACE);
+    let kubeconfig = parent.kubeconfig_path();
+    let managing = managers::start(&client, &kubeconfig, folder.path(), PLACE.host).await;
+    start_operator(&mut cloud, &kubeconfig).await;
+    ask_for_a_service(&client, &cloud, &managers::version()).await;
+
+    let name = until("the cluster is ready", &client, &cloud, async || {
+        let clusters = fleet::list(&client, "LatticeCluster").await.items;
+        let cluster = clusters.first()?;
+        (cluster.data["status"]["phase"] == "Ready").then(|| cluster.name_any())
+    })
+    .await;
+    println!(
+        "from nothing to a cluster that manages itself: {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    for kind in ["Cluster", "Machine", "MachineDeployment", "MachineSet"] {
+        assert_eq!(names(&client, kind).await, Vec::<String>::new(), "{kind}");
+    }
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), LATTICE);
+    let kept = secrets.get(&format!("child-{name}")).await.unwrap();
+    let child = connect(&kept.data.unwrap()["value"].0).await;
+    assert_eq!(names(&child, "Cluster").await, [name.as_str()]);
+    let machines = names(&child, "Machine").await;
+    until("the cluster knows itself", &child, &cloud, async || {
+        let own = fleet::get(&child, "LatticeCluster", &name).await?;
+        (own["status"]["phase"] == "Ready").then_some(())
+    })
+    .await;
+    assert_eq!(
+        names(&child, "Machine").await,
+        machines,
+        "none was made anew"
+    );
+
+    cloud.kill_the_rest();
+    drop(managing);
+    parent.stop().await.unwrap();
+    println!("the parent is gone");
+    let before = workers(&child).await.unwrap();
+    scale(&child, &name, 2).await;
+    let grown = until("the cluster grows", &child, &cloud, async || {
+        workers(&child).await.filter(|workers| workers.len() == 2)
+    })
+    .await;
+    assert!(before.iter().all(|worker| grown.contains(worker)));
+    let lost = before[0].clone();
+    cloud.told(&["stop", &lost]);
+    until("a lost worker is replaced", &child, &cloud, async || {
+        let running = workers(&child).await?;
+        let is_gone = capi(&child, "Machine")
+            .list(&ListParams::default())
+            .await
+            .ok()?
+            .iter()
+            .all(|machine| machine.name_any() != lost);
+        (is_gone && running.len() == 2).then_some(())
+    })
+    .await;
+
+    // The parent comes back, and the service goes: so does the cluster.
+    let parent = plane().await.unwrap();
+    let client = parent.client().await.unwrap();
+    let kubeconfig = parent.kubeconfig_path();
+    let _managing = managers::start(&client, &kubeconfig, folder.path(), PLACE.host).await;
+    start_operator(&mut cloud, &kubeconfig).await;
+    fleet::delete(&client, "LatticeService", Some("default"), "api").await;
+    until("the cluster is gone", &client, &cloud, async || {
+        let clusters = fleet::list(&client, "LatticeCluster").await.items;
+        clusters.is_empty().then_some(())
+    })
+    .await;
+    assert_eq!(cloud.told(&["machines"]), "No machines.\n");
+    assert_eq!(PLACE.cables(), Vec::<String>::new());
+    assert!(secrets_of(&client, &name).await.is_empty());
+    parent.stop().await.unwrap();
+    println!("all of it: {:.1} s", begun.elapsed().as_secs_f64());
+}
+
+/// Secrets of the operator that are about a cluster.
+async fn secrets_of(client: &Client, name: &str) -> Vec<String> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), LATTICE);
+    let listed = secrets.list(&ListParams::default()).await.unwrap();
+    let names = listed.items.iter().map(ResourceExt::name_any);
+    names
+        .filter(|secret| *secret == format!("child-{name}"))
+        .collect()
+}
