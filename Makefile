@@ -62,10 +62,11 @@ generate: ## Writes what is generated from the source: CRDs, the kinds' referenc
 	cargo run --locked -- crds crds
 	cargo run --locked -- reference docs/reference
 
+# `make bench BENCH_ARGS="--docs docs"` writes the table by size and its chart anew.
 bench: ## Runs the benchmarks
 	cargo run --release --locked --example generate-fleet -- 10000 100 target/fleet-10000x100
 	cargo bench --locked
-	cargo run --release --locked --example bench-solver
+	cargo run --release --locked --example bench-solver -- --runs 5 $(BENCH_ARGS)
 	cargo run --release --locked --example bench-changes
 
 PEERS := target/bench-peers

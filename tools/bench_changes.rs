@@ -3,76 +3,51 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use clap::Parser;
 use fleet::Rng;
 use lattice::scheduler::check::check;
 use lattice::scheduler::model::{Service, ServiceId, Snapshot};
 use lattice::scheduler::session::{Change, Session};
 use lattice::scheduler::solution::{Solution, Verdict};
 use lattice::scheduler::solve;
+use size::Size;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 #[path = "../tests/fleet/mod.rs"]
 mod fleet;
+#[path = "measure/process.rs"]
+mod process;
+#[path = "measure/size.rs"]
+mod size;
 
 /// The seed of fleets, and of the changes made to them.
 const SEED: u64 = 1;
 
-struct Wanted {
+/// Measures single changes.
+#[derive(Parser)]
+struct Arguments {
+    /// Changes made to each fleet.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     changes: u64,
+    /// Runs of all changes, of which the fastest counts for each change.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
-    sizes: Vec<(u64, u64)>,
+    /// Services and pools.
+    #[arg(default_value = "10000x100")]
+    sizes: Vec<Size>,
 }
 
 fn main() {
-    let wanted = match wanted(std::env::args().skip(1)) {
-        Ok(wanted) => wanted,
-        Err(what) => {
-            eprintln!("{what}\nusage: bench-changes [--changes N] [--runs N] [SERVICESxPOOLS ...]");
-            std::process::exit(1);
-        }
-    };
-    for &(services, pools) in &wanted.sizes {
-        let snapshot = fleet::market::market(SEED, services, pools);
+    let arguments = Arguments::parse();
+    for size in &arguments.sizes {
+        let snapshot = fleet::market::market(SEED, size.services, size.pools);
         let start = Instant::now();
         let solution = solve(&snapshot);
-        println!(
-            "\n{services} services x {pools} pools: solved in {:.2} s",
-            start.elapsed().as_secs_f64()
-        );
-        measure(&snapshot, &solution, &wanted);
+        let spent = start.elapsed().as_secs_f64();
+        println!("\n{size}: solved in {spent:.2} s");
+        measure(&snapshot, &solution, &arguments);
     }
-}
-
-fn wanted(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let mut wanted = Wanted {
-        changes: 1_000,
-        runs: 5,
-        sizes: Vec::new(),
-    };
-    let mut arguments = arguments;
-    while let Some(argument) = arguments.next() {
-        let mut number = || {
-            let text = arguments.next().unwrap_or_default();
-            text.parse::<u64>()
-                .map_err(|_| format!("{argument} wants a number, not `{text}`"))
-        };
-        match argument.as_str() {
-            "--changes" => wanted.changes = number()?.max(1),
-            "--runs" => wanted.runs = number()?.max(1),
-            size => {
-                let parts = size.split_once('x').and_then(|(services, pools)| {
-                    Some((services.parse().ok()?, pools.parse().ok()?))
-                });
-                let parts = parts.ok_or(format!("`{size}` is not SERVICESxPOOLS"))?;
-                wanted.sizes.push(parts);
-            }
-        }
-    }
-    if wanted.sizes.is_empty() {
-        wanted.sizes = vec![(10_000, 100)];
-    }
-    Ok(wanted)
 }
 
 /// Changes of all kinds, each possible after those before it if these are made.
@@ -143,21 +118,21 @@ fn kind(change: &Change, snapshot: &Snapshot) -> &'static str {
     }
 }
 
-fn measure(snapshot: &Snapshot, solution: &Solution, wanted: &Wanted) {
-    let list = changes(snapshot, wanted.changes);
+fn measure(snapshot: &Snapshot, solution: &Solution, arguments: &Arguments) {
+    let list = changes(snapshot, arguments.changes);
     let mut least = vec![Duration::MAX; list.len()];
     let mut refused = vec![false; list.len()];
     let mut last = None;
     let mut opening = Duration::MAX;
-    let before = memory("VmRSS:");
+    let before = process::memory();
     let mut held = 0;
-    for _ in 0..wanted.runs {
+    for _ in 0..arguments.runs {
         // Only one at a time, so that the memory of one is seen.
         drop(last.take());
         let start = Instant::now();
         let mut session = Session::new(snapshot, solution).expect("its own solution");
         opening = opening.min(start.elapsed());
-        held = held.max(memory("VmRSS:").saturating_sub(before));
+        held = held.max(process::memory().saturating_sub(before));
         for (at, change) in list.iter().enumerate() {
             let start = Instant::now();
             let made = session.apply(change);
@@ -226,12 +201,4 @@ fn drift(mut session: Session) {
             unplaced.count()
         );
     }
-}
-
-/// Memory of this process by Linux's own account, KiB.
-fn memory(what: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(what));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|n| n.parse().ok()).unwrap_or(0)
 }

@@ -1,6 +1,7 @@
 //! The table as a picture: cost above the bound, and time on a logarithmic scale.
 
-use crate::report::{Row, Side, grouped, short};
+use crate::figures::{grouped, short};
+use crate::report::{Row, Side};
 use std::error::Error;
 use std::fmt::Write as _;
 

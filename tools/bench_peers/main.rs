@@ -1,11 +1,10 @@
 //! Lattice's solver and Karpenter's on the same pods and node types, side by side; every plan is
 //! checked by code that knows neither, and measured against a proven bound: `make bench-peers`.
 
-use chrono::Utc;
 use clap::Parser;
 use report::{Row, Side};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 mod bound;
 mod chart;
@@ -15,6 +14,8 @@ mod karpenter;
 mod ours;
 mod report;
 
+#[path = "../measure/figures.rs"]
+mod figures;
 #[path = "../../tests/fleet/mod.rs"]
 mod fleet;
 
@@ -57,10 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for &(services, runs) in sizes {
         rows.push(row(&arguments, services, runs)?);
     }
-    let text = format!("{}\n{}", machine(), report::table(&rows)?);
+    let text = format!("{}\n{}", figures::machine(), report::table(&rows)?);
     print!("{text}");
     if let Some(docs) = &arguments.docs {
-        report::replace(&docs.join("performance.md"), &text)?;
+        figures::replace(&docs.join("performance.md"), "bench-peers", &text)?;
         std::fs::write(docs.join("peers.svg"), chart::svg(&rows)?)?;
     }
     let sides = rows.iter().flat_map(Row::sides);
@@ -108,19 +109,4 @@ fn side(instance: &instance::Instance, plan: instance::Plan) -> Side {
         findings: check::check(instance, &plan),
         plan,
     }
-}
-
-/// Where and when this was measured, and how busy it was.
-fn machine() -> String {
-    let read = |file: &str| std::fs::read_to_string(Path::new(file)).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
-    let cpu_info = read("/proc/cpuinfo");
-    let model = cpu_info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("an unknown processor", |(_, name)| name);
-    let load_average = read("/proc/loadavg");
-    let load = load_average.split(' ').next().unwrap_or_default();
-    let date = Utc::now().format("%Y-%m-%d");
-    format!("Measured on {date}: {cores} × {model}, load average {load} at the end.\n")
 }

@@ -1,10 +1,10 @@
 //! What was found, as a table for people and for `docs/performance.md`.
 
 use crate::check::Findings;
+use crate::figures::{grouped, short};
 use crate::instance::Plan;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// One scheduler's plan for one instance, as the checker sees it.
 pub struct Side {
@@ -113,47 +113,7 @@ fn footnotes(rows: &[Row]) -> Vec<String> {
     lines
 }
 
-/// Puts `text` between the two marks in the file.
-pub fn replace(file: &Path, text: &str) -> Result<(), Box<dyn Error>> {
-    const BEGIN: &str = "<!-- bench-peers -->\n";
-    const END: &str = "<!-- /bench-peers -->\n";
-    let old = std::fs::read_to_string(file)?;
-    let parts = old
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let Some((before, after)) = parts else {
-        let (file, begin, end) = (file.display(), BEGIN.trim(), END.trim());
-        return Err(format!("{file} has no lines `{begin}` and `{end}` to write between").into());
-    };
-    Ok(std::fs::write(
-        file,
-        format!("{before}{BEGIN}{text}{END}{after}"),
-    )?)
-}
-
 /// Micro-dollars as dollars.
 pub fn dollars(micros: f64) -> f64 {
     micros / 1e6
-}
-
-/// A number with as many decimals as say something.
-pub fn short(number: f64) -> String {
-    match number {
-        n if n >= 100.0 => grouped(n.round() as u64),
-        n if n >= 10.0 => format!("{n:.1}"),
-        n => format!("{n:.2}"),
-    }
-}
-
-/// A number with commas between thousands.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
