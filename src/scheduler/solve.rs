@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROUNDS: usize = 12;
 /// Passes over the fleet that move what pays, until one finds nothing.
 const PASSES: usize = 32;
+/// How much more than the least a plan may cost to be kept without trying other ways.
+const NEAR: f64 = 1.005;
 /// Most searches that try to do without one of the clusters, and the replica-and-pool pairs that
 /// all of them together may look at.
 const THINNING_TRIALS: usize = 64;
@@ -263,11 +265,17 @@ fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
     let (first, others) = searches(problem, missing.len());
     let bulk = first.bulk || others.iter().any(|search| search.bulk);
     let guide = bulk.then(|| Guide::new(base, &missing));
+    let ahead = others.iter().find(|search| search.bulk);
+    let mut ahead = ahead.map(|&search| attempt(base, groups, search, guide.as_ref()).0);
+    if let Some(found) = ahead.take_if(|found| cannot_gain(base, guide.as_ref(), found)) {
+        return (found, guide);
+    }
     let (mut best, idle) = attempt(base, groups, first, guide.as_ref());
     let mut chosen = first;
     // Where nothing had to be done, another way gives the same.
     for search in others.into_iter().take_while(|_| !idle) {
-        let (outcome, _) = attempt(base, groups, search, guide.as_ref());
+        let known = ahead.take_if(|_| search.bulk);
+        let outcome = known.unwrap_or_else(|| attempt(base, groups, search, guide.as_ref()).0);
         if outcome.rating < best.rating {
             (best, chosen) = (outcome, search);
         }
@@ -279,6 +287,14 @@ fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
         thin_out(base.clone(), groups, way, trials, &mut best);
     }
     (best, guide)
+}
+
+/// Whether what was found from nothing is so near what the prices say it costs at least that no other way is worth
+/// the time.
+fn cannot_gain(base: &State<'_>, guide: Option<&Guide>, found: &Outcome) -> bool {
+    let bound = guide.map_or(0.0, |guide| guide.prices.bound);
+    let near = found.rating.objective as f64 <= bound * NEAR;
+    near && base.clusters.is_empty() && found.fleet.unplaced.is_empty()
 }
 
 /// Searches one way from `base`; also says whether there was nothing to do.

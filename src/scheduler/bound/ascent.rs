@@ -3,12 +3,15 @@
 //! (AdaGrad) and grow smaller.
 
 use super::earn::{self, Earned, Tableau};
-use super::groups::{Cell, Groups, Pattern, Rows, Segment};
+use super::groups::{Groups, Rows};
+use super::quotes::Quotes;
 use super::supply::Supply;
 use crate::scheduler::packing::{Class, Limits, fluid};
 
 /// First step, as a share of the average price.
 const FIRST_STEP: f64 = 0.3;
+/// How many times smaller the last step is than the first.
+const SLOWING: f64 = 100.0;
 /// Steps between two looks at the averaged prices.
 const LOOK: usize = 25;
 
@@ -54,16 +57,13 @@ impl Prices {
 }
 
 struct Market<'a> {
-    groups: &'a Groups,
+    quotes: Quotes<'a>,
     supplies: &'a [Supply],
-    cpu: Vec<f32>,
-    mem: Vec<f32>,
     asked: Vec<[f64; 2]>,
     earned: Vec<Earned>,
     space: Tableau,
     profits: Vec<f64>,
     takes: Vec<Vec<Limits>>,
-    mins: Vec<(f32, usize)>,
 }
 
 /// Looks for prices in so many steps.
@@ -89,7 +89,7 @@ pub(crate) fn ascend(rows: &Rows, groups: &Groups, supplies: &[Supply], steps: u
         }
         let late = step * 3 >= steps;
         let done = step as f64 / steps as f64;
-        let pace = FIRST_STEP * level / (1.0 + 24.0 * done * done);
+        let pace = FIRST_STEP * level / (1.0 + SLOWING * done * done);
         for row in 0..count {
             let asked = market.asked[row];
             let offered = market.offered(row);
@@ -166,103 +166,24 @@ impl<'a> Market<'a> {
             .iter()
             .map(|s| s.classes.iter().map(|c| c.takes).collect());
         Market {
-            groups,
+            quotes: Quotes::new(groups),
             supplies,
-            cpu: vec![0.0; count],
-            mem: vec![0.0; count],
             asked: vec![[0.0; 2]; count],
             earned: vec![Earned::default(); count],
             space: Tableau::default(),
             profits: Vec::new(),
             takes: takes.collect(),
-            mins: Vec::new(),
         }
     }
 
     /// The bound that prices give; leaves behind what is asked and what is earned.
     fn value(&mut self, prices: &[Price]) -> f64 {
-        for (row, price) in prices.iter().enumerate() {
-            self.cpu[row] = price.cpu as f32;
-            self.mem[row] = price.mem as f32;
-            self.asked[row] = [0.0; 2];
-        }
-        let mut value = 0.0;
-        for cell in &self.groups.cells {
-            value += self.charge(cell);
-        }
+        self.asked.fill([0.0; 2]);
+        let mut value = self.quotes.charge(prices, &mut self.asked);
         for (row, price) in prices.iter().enumerate() {
             value -= self.earn(row, price);
         }
         value
-    }
-
-    /// What a cell's replicas pay at least; counts them where they pay it.
-    fn charge(&mut self, cell: &Cell) -> f64 {
-        if let [Pattern(counts)] = cell.replicas.as_slice()
-            && let [n] = counts.as_slice()
-        {
-            return self.charge_anywhere(cell, *n);
-        }
-        let mut mins = std::mem::take(&mut self.mins);
-        mins.clear();
-        for (at, segment) in self.groups.sets[cell.set].regions.iter().enumerate() {
-            mins.push((self.least(cell, segment), at));
-        }
-        let needed = cell.replicas.iter().map(|p| p.0.len()).max().unwrap_or(1);
-        cheapest_first(&mut mins, needed);
-        let mut paid = 0.0;
-        for pattern in &cell.replicas {
-            for (&n, &(price, at)) in pattern.0.iter().zip(&mins) {
-                paid += n * f64::from(price);
-                let segment = &self.groups.sets[cell.set].regions[at];
-                let row = self.row_of(cell, segment, price);
-                self.asked[row][0] += n * cell.cpu;
-                self.asked[row][1] += n * cell.mem;
-            }
-        }
-        self.mins = mins;
-        paid
-    }
-
-    fn charge_anywhere(&mut self, cell: &Cell, n: f64) -> f64 {
-        let whole = &self.groups.sets[cell.set].whole;
-        let least = self.least(cell, whole);
-        let row = self.row_of(cell, whole, least);
-        self.asked[row][0] += n * cell.cpu;
-        self.asked[row][1] += n * cell.mem;
-        n * f64::from(least)
-    }
-
-    /// The least that a replica pays in a region.
-    fn least(&self, cell: &Cell, segment: &Segment) -> f32 {
-        let (cpu, mem) = (cell.cpu as f32, cell.mem as f32);
-        let mut least = f32::INFINITY;
-        for run in &segment.runs {
-            let (a, b) = (&self.cpu[run.from..run.to], &self.mem[run.from..run.to]);
-            least = match cell.penalties.get(run.from..run.to) {
-                None => least.min(cheapest(a, b, cpu, mem)),
-                Some(penalties) => (a.iter().zip(b).zip(penalties))
-                    .fold(least, |least, ((a, b), x)| {
-                        least.min(a * cpu + b * mem + *x as f32)
-                    }),
-            };
-        }
-        least
-    }
-
-    /// The first row where a replica pays so little.
-    fn row_of(&self, cell: &Cell, segment: &Segment, price: f32) -> usize {
-        let (cpu, mem) = (cell.cpu as f32, cell.mem as f32);
-        let rows = segment.runs.iter().flat_map(|run| run.from..run.to);
-        let mut first = None;
-        for row in rows {
-            let penalty = cell.penalties.get(row).map_or(0.0, |p| *p as f32);
-            if self.cpu[row] * cpu + self.mem[row] * mem + penalty <= price {
-                return row;
-            }
-            first.get_or_insert(row);
-        }
-        first.unwrap_or(0)
     }
 
     fn earn(&mut self, row: usize, price: &Price) -> f64 {
@@ -297,35 +218,6 @@ impl<'a> Market<'a> {
             [cpu + n * class.cpu, mem + n * class.mem]
         })
     }
-}
-
-/// Brings so many of the cheapest to the front, in order; there are few of them.
-fn cheapest_first(list: &mut [(f32, usize)], needed: usize) {
-    for at in 0..needed.min(list.len()) {
-        let mut least = at;
-        for other in at + 1..list.len() {
-            if list[other].0 < list[least].0 {
-                least = other;
-            }
-        }
-        list.swap(at, least);
-    }
-}
-
-/// The least that an amount costs at any of the prices. Eight at a time, which compilers turn into
-/// instructions that do so.
-fn cheapest(a: &[f32], b: &[f32], cpu: f32, mem: f32) -> f32 {
-    let mut least = [f32::INFINITY; 8];
-    let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = chunks_a.remainder().iter().zip(chunks_b.remainder());
-    for (a, b) in chunks_a.zip(chunks_b) {
-        for i in 0..8 {
-            let price = a[i] * cpu + b[i] * mem;
-            least[i] = if price < least[i] { price } else { least[i] };
-        }
-    }
-    let rest = rest.fold(f32::INFINITY, |least, (a, b)| least.min(a * cpu + b * mem));
-    least.into_iter().fold(rest, f32::min)
 }
 
 /// What the later steps add up to.

@@ -53,25 +53,25 @@ impl Rows {
 }
 
 /// Rows without a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Run {
     pub from: usize,
     pub to: usize,
 }
 
 /// Some rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment {
     pub runs: Vec<Run>,
 }
 
-/// A set of pools.
+/// A set of pools, as places in [`Groups::segments`].
 #[derive(Clone, Debug)]
 pub(crate) struct Set {
     /// Its rows by region.
-    pub regions: Vec<Segment>,
+    pub regions: Vec<usize>,
     /// Its rows whatever their region.
-    pub whole: Segment,
+    pub whole: usize,
 }
 
 /// One shape over one set of pools.
@@ -98,6 +98,8 @@ pub(crate) struct Groups {
     pub cells: Vec<Cell>,
     /// The sets of pools that services may use.
     pub sets: Vec<Set>,
+    /// The parts that sets are made of; many sets have some in common.
+    pub segments: Vec<Segment>,
     /// The cell of each service; none where nothing can be said of it.
     pub of: Vec<Option<usize>>,
 }
@@ -108,17 +110,20 @@ impl Groups {
         let mut groups = Groups {
             cells: Vec::new(),
             sets: Vec::new(),
+            segments: Vec::new(),
             of: vec![None; problem.demands.len()],
         };
         let shapes = Shapes::new(problem, services);
         let mut sets: Vec<(Rc<[usize]>, usize)> = Vec::new();
+        let mut segments = BTreeMap::new();
         let mut known: BTreeMap<(u64, u64, usize, Vec<Micros>), usize> = BTreeMap::new();
         for &s in services {
             let demand = &problem.demands[s];
             let set = match sets.iter().find(|(set, _)| Rc::ptr_eq(set, &demand.usable)) {
                 Some((_, at)) => *at,
                 None => {
-                    groups.sets.push(Set::new(rows, &demand.usable));
+                    let set = Set::new(rows, &demand.usable, &mut segments);
+                    groups.sets.push(set);
                     sets.push((Rc::clone(&demand.usable), groups.sets.len() - 1));
                     groups.sets.len() - 1
                 }
@@ -146,7 +151,26 @@ impl Groups {
             groups.cells[at].add(&pattern);
             groups.of[s] = Some(at);
         }
+        let mut list: Vec<(Segment, usize)> = segments.into_iter().collect();
+        list.sort_unstable_by_key(|(_, at)| *at);
+        groups.segments = list.into_iter().map(|(segment, _)| segment).collect();
         groups
+    }
+
+    /// Prices that are looked at to find the least for everything.
+    pub fn looks(&self) -> usize {
+        let rows = |segment: &Segment| segment.runs.iter().map(|run| run.to - run.from).sum();
+        let sizes: Vec<usize> = self.segments.iter().map(rows).collect();
+        let of = |cell: &Cell| match cell.penalties.is_empty() {
+            true => self.sets[cell.set].regions.len(),
+            false => sizes[self.sets[cell.set].whole],
+        };
+        sizes.iter().sum::<usize>() + self.cells.iter().map(of).sum::<usize>()
+    }
+
+    /// The rows of a set.
+    pub fn rows_of(&self, set: &Set) -> impl Iterator<Item = usize> {
+        self.segments[set.whole].rows()
     }
 }
 
@@ -179,21 +203,19 @@ pub(crate) fn pattern(problem: &Problem<'_>, s: usize, regions: usize) -> Option
 }
 
 impl Set {
-    fn new(rows: &Rows, usable: &[usize]) -> Self {
+    /// Of pools; what segments it has that are not known yet get the next places.
+    fn new(rows: &Rows, usable: &[usize], known: &mut BTreeMap<Segment, usize>) -> Self {
         let mut list: Vec<usize> = usable.iter().map(|&p| rows.of[p]).collect();
         list.sort_unstable();
+        let mut place = |rows: &[usize]| {
+            let next = known.len();
+            *known.entry(Segment::new(rows)).or_insert(next)
+        };
         let regions = list.chunk_by(|&a, &b| rows.regions[a] == rows.regions[b]);
         Set {
-            regions: regions.map(Segment::new).collect(),
-            whole: Segment::new(&list),
+            regions: regions.map(&mut place).collect(),
+            whole: place(&list),
         }
-    }
-}
-
-impl Set {
-    /// How many pools there are in it.
-    pub fn len(&self) -> usize {
-        self.whole.runs.iter().map(|run| run.to - run.from).sum()
     }
 }
 
@@ -208,6 +230,11 @@ impl Segment {
         Segment {
             runs: runs.collect(),
         }
+    }
+
+    /// Its rows in order.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.runs.iter().flat_map(|run| run.from..run.to)
     }
 }
 

@@ -10,7 +10,9 @@ pub(crate) mod apart;
 pub(crate) mod ascent;
 pub(crate) mod certificate;
 pub(crate) mod earn;
+mod envelope;
 pub(crate) mod groups;
+mod quotes;
 pub(crate) mod supply;
 
 use super::problem::Problem;
@@ -18,18 +20,20 @@ use ascent::Prices;
 use certificate::Certificate;
 use groups::{Groups, Rows};
 
-/// Prices looked at in all steps of ascent together, and the fewest and most steps.
-const LOOKS: usize = 3_000_000_000;
-const STEPS: (usize, usize) = (300, 3000);
+/// Prices looked at in all steps of ascent together.
+const LOOKS: usize = 600_000_000;
+/// Fewest and most steps. The more pools there are, the longer demand goes to and fro between them: so many
+/// steps for each pool of the smallest fleets; of others for each, beyond so many for all.
+const STEPS: (usize, usize) = (300, 10_000);
+const SMALL_FLEET: usize = 300;
+const LARGE_FLEET: (usize, usize) = (40, 2_000);
 
-/// Steps of ascent for a fleet of this size, fewer for the largest.
-pub(crate) fn steps(groups: &Groups) -> usize {
-    let a_step: usize = groups
-        .cells
-        .iter()
-        .map(|cell| groups.sets[cell.set].len())
-        .sum();
-    (LOOKS / a_step.max(1)).clamp(STEPS.0, STEPS.1)
+/// Steps of ascent for a fleet of this size.
+pub(crate) fn steps(rows: &Rows, groups: &Groups) -> usize {
+    let pools = rows.pools.len();
+    let wanted = (pools * SMALL_FLEET).min(pools * LARGE_FLEET.0 + LARGE_FLEET.1);
+    let affordable = LOOKS / groups.looks().max(1);
+    wanted.min(affordable).clamp(STEPS.0, STEPS.1)
 }
 
 /// A bound for plans in which these services have their place; `known` are prices found for the same
@@ -46,7 +50,7 @@ pub(crate) fn certify(
     let rows = Rows::new(problem);
     let groups = Groups::new(problem, &rows, services, false);
     let supplies = supply::all(problem, &rows);
-    let prices = ascent::ascend(&rows, &groups, &supplies, steps(&groups));
+    let prices = ascent::ascend(&rows, &groups, &supplies, steps(&rows, &groups));
     let list = certificate::rounded(problem, &rows, &prices);
     certificate::prove(problem, &rows, list, services)
 }

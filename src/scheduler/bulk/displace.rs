@@ -69,7 +69,7 @@ impl Freedoms {
         };
         for set in &guide.groups.sets {
             let mut regions: BTreeMap<usize, usize> = BTreeMap::new();
-            for row in set.whole.runs.iter().flat_map(|run| run.from..run.to) {
+            for row in guide.groups.rows_of(set) {
                 let region = guide.rows.region(guide.rows.pools[row]);
                 *regions.entry(region).or_default() += 1;
             }

@@ -46,7 +46,7 @@ impl Guide {
         let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
             .map(|(supply, &p)| supply.without(&state.usage[p]))
             .collect();
-        let prices = ascent::ascend(&rows, &groups, &free, bound::steps(&groups));
+        let prices = ascent::ascend(&rows, &groups, &free, bound::steps(&rows, &groups));
         Guide {
             rows,
             groups,
