@@ -9,7 +9,7 @@ API_TESTS := 'api_*'
 CLUSTER_TESTS := 'clusters_*'
 PURE_TESTS := $(foreach file,$(filter-out tests/api_% tests/clusters_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane machine-parts build demo test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean
+.PHONY: help setup control-plane machine-parts build demo test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean fuzz
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,13 @@ bench: ## Runs the benchmarks
 	cargo bench --locked
 	cargo run --release --locked --example bench-solver -- --runs 5 $(BENCH_ARGS)
 	cargo run --release --locked --example bench-changes
+
+# `make fuzz FUZZ_SECONDS=3600` for longer. The fuzzer needs a nightly toolchain.
+FUZZ_SECONDS ?= 60
+
+fuzz: ## Feeds the solver with numbers that a fuzzer finds
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	cargo +nightly fuzz run solve -- -max_total_time=$(FUZZ_SECONDS) -max_len=256 -timeout=60
 
 PEERS := target/bench-peers
 # `make bench-peers PEERS_ARGS=--quick` does the smallest instance and writes no docs.

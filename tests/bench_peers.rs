@@ -12,7 +12,7 @@ mod ours;
 
 use bound::Worth;
 use check::{Fault, check};
-use instance::{Class, Instance, Node, Plan, Service};
+use instance::{Class, Instance, Node, Plan, Service, Short};
 
 fn class(name: &str, milli_cores: u64, mib: u64, hourly_micros: i64) -> Class {
     Class {
@@ -181,7 +181,8 @@ fn worths_above_a_price_or_below_nothing_prove_nothing() {
 #[test]
 fn our_plans_stand_the_check_and_the_bound() {
     for seed in 0..8 {
-        let instance = instance::random(seed, 25, 400);
+        let short = Short::ALL[seed as usize % 2];
+        let instance = instance::random(seed, short, 25, 400);
         let plan = ours::plan(&instance, 1);
         let found = check(&instance, &plan);
         assert_eq!(found.faults, [], "seed {seed}");
@@ -204,10 +205,11 @@ fn instances_are_of_the_size_and_kind_they_are_said_to_be() {
         (1_000, 5_200..5_900),
         (4_000, 21_000..23_000),
     ] {
-        let instance = instance::random(7, services, 320);
+        let short = Short::Both;
+        let instance = instance::random(7, short, services, 320);
         assert!(pods.contains(&instance.pods()), "{}", instance.pods());
         assert_eq!(instance.classes.len(), 20);
-        assert_eq!(instance, instance::random(7, services, 320));
+        assert_eq!(instance, instance::random(7, short, services, 320));
         for service in &instance.services {
             let per_core = service.mib * 1000 / service.milli_cores;
             assert!((1000..=8192).contains(&per_core), "{service:?}");
@@ -217,5 +219,13 @@ fn instances_are_of_the_size_and_kind_they_are_said_to_be() {
         let (small, large) = (left("c6i.large"), left("r6i.8xlarge"));
         assert_eq!((small.milli_cores, small.mib), (1930, 2972));
         assert_eq!((large.milli_cores, large.mib), (31_864, 249_878));
+    }
+}
+
+#[test]
+fn memory_is_short_only_where_it_is_said_to_be() {
+    for (short, scarce) in [(Short::Cores, false), (Short::Both, true)] {
+        let worth = bound::best(&instance::random(7, short, 1_000, 320));
+        assert_eq!(worth.mib > 0, scarce, "{}: {worth:?}", short.name());
     }
 }

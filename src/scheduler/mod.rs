@@ -26,6 +26,7 @@ pub mod model;
 mod moving;
 mod naming;
 mod offer;
+mod outcome;
 mod output;
 mod pack;
 mod packing;
@@ -42,6 +43,7 @@ mod solve;
 mod state;
 pub mod topology;
 pub mod units;
+mod ways;
 pub mod zones;
 
 pub use component::latency_cycles;

@@ -1,35 +1,28 @@
 //! The whole of a decision: take over what is there and search in a few ways, of which the best is
 //! kept; again from the outcome while that still finds something to do; and move what pays.
 
-use super::assign::Search;
 use super::bound::{self, certificate::Certificate};
-use super::bulk::{self, Guide};
+use super::bulk::Guide;
 use super::component;
 use super::exact;
 use super::layout::{self, LaidCluster};
 use super::limits;
-use super::model::{Cluster, Origin, ServiceId, Snapshot};
+use super::model::{Cluster, ServiceId, Snapshot};
 use super::moving;
+use super::outcome::{Fleet, Outcome, rate};
 use super::output;
 use super::prior;
 use super::problem::Problem;
-use super::search::{compares_really, is_placed, pairs, run, searches};
+use super::search::is_placed;
 use super::solution::{Moves, Solution, Verdict};
 use super::state::State;
-use super::units::Micros;
-use std::cmp::Reverse;
+use super::ways::round;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds after which the outcome stands even if another round would still change it.
 const ROUNDS: usize = 12;
 /// Passes over the fleet that move what pays, until one finds nothing.
 const PASSES: usize = 32;
-/// How much more than the least a plan may cost to be kept without trying other ways.
-const NEAR: f64 = 1.005;
-/// Most searches that try to do without one of the clusters, and the replica-and-pool pairs that
-/// all of them together may look at.
-const THINNING_TRIALS: usize = 64;
-const THINNING_PAIRS: usize = 240_000;
 
 /// Decides where everything runs. The snapshot may be in any order; the solution does not depend
 /// on it. Solving a solution again changes nothing. Of a snapshot beyond the [`limits`] nothing is
@@ -79,28 +72,6 @@ pub(crate) fn told(
             .collect(),
     };
     finish(&asked, &fleet)
-}
-
-/// Clusters, and the services without a place.
-#[derive(Clone)]
-struct Fleet {
-    clusters: Vec<LaidCluster>,
-    unplaced: BTreeSet<usize>,
-}
-
-impl Fleet {
-    fn of(state: &State<'_>, unplaced: BTreeSet<usize>) -> Self {
-        Fleet {
-            clusters: output::live(state),
-            unplaced,
-        }
-    }
-}
-
-/// What one way of searching came to.
-struct Outcome {
-    rating: Rating,
-    fleet: Fleet,
 }
 
 /// Looks at a fleet as what is there already. What preferences charge may depend on what is where, and is found
@@ -255,125 +226,6 @@ fn without_halves(asked: &State<'_>, base: &State<'_>, found: Outcome) -> Outcom
     }
 }
 
-/// One decision from what is there: the best of several ways.
-fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
-    let problem = base.problem;
-    let missing: Vec<usize> = (0..problem.demands.len())
-        .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
-        .filter(|&s| base.places(s).is_empty())
-        .collect();
-    let (first, others) = searches(problem, missing.len());
-    let bulk = first.bulk || others.iter().any(|search| search.bulk);
-    let guide = bulk.then(|| Guide::new(base, &missing));
-    let ahead = others.iter().find(|search| search.bulk);
-    let mut ahead = ahead.map(|&search| attempt(base, groups, search, guide.as_ref()).0);
-    if let Some(found) = ahead.take_if(|found| cannot_gain(base, guide.as_ref(), found)) {
-        return (found, guide);
-    }
-    let (mut best, idle) = attempt(base, groups, first, guide.as_ref());
-    let mut chosen = first;
-    // Where nothing had to be done, another way gives the same.
-    for search in others.into_iter().take_while(|_| !idle) {
-        let known = ahead.take_if(|_| search.bulk);
-        let outcome = known.unwrap_or_else(|| attempt(base, groups, search, guide.as_ref()).0);
-        if outcome.rating < best.rating {
-            (best, chosen) = (outcome, search);
-        }
-    }
-    if compares_really(problem) {
-        let trials = THINNING_PAIRS / pairs(problem).max(1);
-        let trials = trials.min(THINNING_TRIALS);
-        let way = (chosen, guide.as_ref());
-        thin_out(base.clone(), groups, way, trials, &mut best);
-    }
-    (best, guide)
-}
-
-/// Whether what was found from nothing is so near what the prices say it costs at least that no other way is worth
-/// the time.
-fn cannot_gain(base: &State<'_>, guide: Option<&Guide>, found: &Outcome) -> bool {
-    let bound = guide.map_or(0.0, |guide| guide.prices.bound);
-    let near = found.rating.objective as f64 <= bound * NEAR;
-    near && base.clusters.is_empty() && found.fleet.unplaced.is_empty()
-}
-
-/// Searches one way from `base`; also says whether there was nothing to do.
-fn attempt(
-    base: &State<'_>,
-    groups: &[Vec<usize>],
-    search: Search,
-    guide: Option<&Guide>,
-) -> (Outcome, bool) {
-    let mut state = base.clone();
-    if let Some(guide) = guide.filter(|_| search.bulk) {
-        bulk::place(&mut state, groups, guide);
-    }
-    let fresh: Vec<bool> = (0..base.problem.demands.len())
-        .map(|s| base.places(s).is_empty())
-        .collect();
-    let unplaced = run(&mut state, groups, search, &fresh);
-    // Small fleets are compared in ways enough.
-    if let Some(guide) = guide.filter(|_| search.bulk && !compares_really(base.problem)) {
-        bulk::rework::all(&mut state, groups, guide);
-    }
-    let outcome = Outcome {
-        rating: rate(&state, &unplaced),
-        fleet: Fleet::of(&state, unplaced),
-    };
-    (outcome, state.steps == 0)
-}
-
-/// Does without clusters that were only just planned, where that is better as a whole. Services
-/// are placed one after the other, and none of them alone sees that a cluster's overhead is saved
-/// when all of them go elsewhere.
-fn thin_out(
-    mut base: State<'_>,
-    groups: &[Vec<usize>],
-    (search, guide): (Search, Option<&Guide>),
-    trials: usize,
-    best: &mut Outcome,
-) {
-    let mut tried: BTreeSet<(usize, Option<usize>)> = BTreeSet::new();
-    for _ in 0..trials {
-        let planned = planned(&base, &best.fleet.clusters);
-        let Some(&without) = planned.iter().find(|p| !tried.contains(*p)) else {
-            return;
-        };
-        tried.insert(without);
-        base.no_founding.insert(without);
-        let (outcome, _) = attempt(&base, groups, search, guide);
-        if outcome.rating < best.rating {
-            *best = outcome;
-            // What did not help before may help now.
-            tried.clear();
-        } else {
-            base.no_founding.remove(&without);
-        }
-    }
-}
-
-/// Pool and policy of the clusters that are new, those with the fewest workers first.
-fn planned(base: &State<'_>, clusters: &[LaidCluster]) -> Vec<(usize, Option<usize>)> {
-    let policies = &base.problem.snapshot.policies;
-    let there: BTreeSet<&str> = base.clusters.iter().map(|c| c.name.as_str()).collect();
-    let mut found: Vec<(u32, (usize, Option<usize>))> = clusters
-        .iter()
-        .filter(|c| !there.contains(c.name.as_str()))
-        .filter_map(|c| {
-            let Origin::Scheduler { policy } = &c.origin else {
-                return None;
-            };
-            let policy = policy
-                .as_ref()
-                .and_then(|name| policies.iter().position(|p| p.name == *name));
-            let workers = c.workers.iter().map(|g| g.count).sum();
-            Some((workers, (c.pool, policy)))
-        })
-        .collect();
-    found.sort_unstable();
-    found.into_iter().map(|(_, place)| place).collect()
-}
-
 fn overfull(state: &State<'_>) -> bool {
     let pools = 0..state.problem.pools.len();
     let mut broken = pools.map(|p| state.broken_limits(p, &Default::default()));
@@ -414,26 +266,4 @@ fn same_places(before: &State<'_>, after: &State<'_>, s: usize) -> bool {
             .collect()
     };
     named(before) == named(after)
-}
-
-/// What makes one way better than another: fewer services without a place, the more important
-/// first; then the objective.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Rating {
-    unplaced: Vec<(Reverse<i64>, usize)>,
-    objective: Micros,
-}
-
-fn rate(state: &State<'_>, unplaced: &BTreeSet<usize>) -> Rating {
-    let services = &state.problem.snapshot.services;
-    let mut counts: BTreeMap<Reverse<i64>, usize> =
-        services.iter().map(|s| (Reverse(s.priority), 0)).collect();
-    for &s in unplaced {
-        *counts.entry(Reverse(services[s].priority)).or_default() += 1;
-    }
-    let penalties: Micros = (0..services.len()).map(|s| state.penalty(s)).sum();
-    Rating {
-        unplaced: counts.into_iter().collect(),
-        objective: state.hourly() + penalties,
-    }
 }

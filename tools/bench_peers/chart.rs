@@ -6,11 +6,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 320.0;
+const HEIGHT: f64 = 340.0;
 const TOP: f64 = 70.0;
 const BOTTOM: f64 = 270.0;
 const PANEL: f64 = 340.0;
-const BAR: f64 = 38.0;
+const BAR: f64 = 26.0;
 const COLOURS: [&str; 2] = ["#2563a8", "#d97a1e"];
 
 /// A value of a bar, in words, and how high it is: 0 to 1.
@@ -93,20 +93,29 @@ fn panel(
             let y = BOTTOM - tall;
             writeln!(
                 svg,
-                r#"<rect x="{x:.1}" y="{y:.1}" width="{:.1}" height="{tall:.1}" fill="{}"/><text x="{:.1}" y="{:.1}" text-anchor="middle" font-size="11">{label}</text>"#,
+                r#"<rect x="{x:.1}" y="{y:.1}" width="{:.1}" height="{tall:.1}" fill="{}"/><text x="{:.1}" y="{:.1}" text-anchor="middle" font-size="8">{label}</text>"#,
                 BAR - 3.0,
                 COLOURS[j],
                 x + BAR / 2.0 - 1.5,
                 y - 4.0
             )?;
         }
-        writeln!(
-            svg,
-            r#"<text x="{middle:.1}" y="{:.1}" text-anchor="middle">{} pods</text>"#,
-            BOTTOM + 18.0,
-            grouped(row.pods)
-        )?;
+        for (line, text) in [grouped(row.pods), row.short.name().to_owned()]
+            .iter()
+            .enumerate()
+        {
+            writeln!(
+                svg,
+                r#"<text x="{middle:.1}" y="{:.1}" text-anchor="middle" font-size="8">{text}</text>"#,
+                BOTTOM + 16.0 + 12.0 * line as f64
+            )?;
+        }
     }
+    writeln!(
+        svg,
+        r#"<text x="{left}" y="{:.1}" font-size="9">pods, and what is short</text>"#,
+        BOTTOM + 46.0
+    )?;
     writeln!(
         svg,
         r##"<line x1="{left}" y1="{BOTTOM}" x2="{:.1}" y2="{BOTTOM}" stroke="#222"/>"##,

@@ -54,14 +54,56 @@ pub struct Plan {
     pub nodes: Vec<Node>,
 }
 
-/// Families with their GiB a core and the micro-dollars an hour of two cores: list prices of one
-/// large cloud, linear in size.
-const FAMILIES: [(&str, u64, i64); 4] = [
-    ("c6i", 2, 85_000),
-    ("m6a", 4, 86_400),
-    ("m6i", 4, 96_000),
-    ("r6i", 8, 126_000),
-];
+/// What is short at the prices of an instance, which decides how hard it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short {
+    /// Cores: the cheapest node for a core has memory to spare, and what fits by its cores fits.
+    Cores,
+    /// Cores and memory: a node is full only if what is on it is right in both.
+    Both,
+}
+
+/// A family with its GiB a core and the micro-dollars an hour of two cores: list prices of one large
+/// cloud, linear in size.
+type Family = (&'static str, u64, i64);
+
+impl Short {
+    pub const ALL: [Short; 2] = [Short::Cores, Short::Both];
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Short::Cores => "cores",
+            Short::Both => "cores and memory",
+        }
+    }
+
+    fn families(self) -> [Family; 4] {
+        match self {
+            Short::Cores => [
+                ("c5", 2, 85_000),
+                ("m6g", 4, 77_000),
+                ("m5", 4, 96_000),
+                ("r5", 8, 126_000),
+            ],
+            Short::Both => [
+                ("c6i", 2, 85_000),
+                ("m6a", 4, 86_400),
+                ("m6i", 4, 96_000),
+                ("r6i", 8, 126_000),
+            ],
+        }
+    }
+
+    /// Memory of a replica in MiB a core.
+    fn mib_per_core(self) -> &'static [u64] {
+        match self {
+            Short::Cores => &[1024, 1536, 2048, 3072, 4096, 6144, 8192],
+            Short::Both => &[1024, 1536, 2048, 3072, 4096, 6144, 7168, 8192],
+        }
+    }
+}
+
 const SIZES: [(&str, u64); 5] = [
     ("large", 2),
     ("xlarge", 4),
@@ -103,24 +145,21 @@ const MILLI_CORES: [(u64, u64); 18] = [
     (6000, 1),
     (8000, 1),
 ];
-/// Memory of a replica in MiB a core.
-const MIB_PER_CORE: [u64; 8] = [1024, 1536, 2048, 3072, 4096, 6144, 7168, 8192];
-
 /// So many services of one to ten replicas each; twenty node types with room for `max_pods`.
-pub fn random(seed: u64, services: usize, max_pods: u64) -> Instance {
+pub fn random(seed: u64, short: Short, services: usize, max_pods: u64) -> Instance {
     let mut rng = Rng(seed);
     let services = (0..services).map(|i| {
         let milli_cores = milli_cores(&mut rng);
         Service {
             name: format!("service-{i:05}"),
             milli_cores,
-            mib: milli_cores * rng.pick(&MIB_PER_CORE) / 1000,
+            mib: milli_cores * rng.pick(short.mib_per_core()) / 1000,
             replicas: 1 + rng.below(10) as u32,
         }
     });
     Instance {
         services: services.collect(),
-        classes: classes(max_pods),
+        classes: classes(short, max_pods),
     }
 }
 
@@ -136,9 +175,9 @@ fn milli_cores(rng: &mut Rng) -> u64 {
     unreachable!("a number below the sum of the weights is within one of them")
 }
 
-fn classes(max_pods: u64) -> Vec<Class> {
+fn classes(short: Short, max_pods: u64) -> Vec<Class> {
     let mut list = Vec::new();
-    for (family, gib, two_cores) in FAMILIES {
+    for (family, gib, two_cores) in short.families() {
         for (size, cores) in SIZES {
             let (milli_cores, mib) = (cores * 1000, cores * gib * 1024);
             list.push(Class {

@@ -2,6 +2,7 @@
 //! checked by code that knows neither, and measured against a proven bound: `make bench-peers`.
 
 use clap::Parser;
+use instance::Short;
 use report::{Row, Side};
 use std::error::Error;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ struct Arguments {
     /// plans have faults; above 318 it cannot bind.
     #[arg(long, default_value_t = 320)]
     max_pods: u64,
-    /// The smallest instance only.
+    /// The smallest instances only.
     #[arg(long)]
     quick: bool,
     /// Folder of the handbook whose table and chart are to be written anew.
@@ -55,8 +56,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         false => &SIZES[..],
     };
     let mut rows = Vec::new();
-    for &(services, runs) in sizes {
-        rows.push(row(&arguments, services, runs)?);
+    for short in Short::ALL {
+        for &(services, runs) in sizes {
+            rows.push(row(&arguments, short, services, runs)?);
+        }
     }
     let text = format!("{}\n{}", figures::machine(), report::table(&rows)?);
     print!("{text}");
@@ -75,30 +78,37 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Solves one instance on both sides and checks both.
-fn row(arguments: &Arguments, services: usize, runs: usize) -> Result<Row, Box<dyn Error>> {
-    let instance = instance::random(SEED, services, arguments.max_pods);
-    let file = arguments.folder.join(format!("{services}.json"));
+fn row(
+    arguments: &Arguments,
+    short: Short,
+    services: usize,
+    runs: usize,
+) -> Result<Row, Box<dyn Error>> {
+    let instance = instance::random(SEED, short, services, arguments.max_pods);
+    let name = format!("{}-{services}", short.name().replace(' ', "-"));
+    let file = arguments.folder.join(format!("{name}.json"));
     karpenter::write(&instance, &file)?;
     let worth = bound::best(&instance);
     if !worth.proves(&instance.classes) {
         return Err(format!("{worth:?} proves no bound").into());
     }
-    eprintln!("{services} services, {} pods: Lattice", instance.pods());
+    eprintln!("{name}, {} pods: Lattice", instance.pods());
     let lattice = ours::plan(&instance, OUR_RUNS);
-    eprintln!("{services} services, {} pods: Karpenter", instance.pods());
+    eprintln!("{name}, {} pods: Karpenter", instance.pods());
     let karpenter = karpenter::plan(&arguments.karpenter, &file, runs)?;
     let row = Row {
+        short,
         services,
         pods: instance.pods(),
         bound: worth.bound(&instance),
         lattice: side(&instance, lattice),
         karpenter: side(&instance, karpenter),
     };
-    for (name, side) in row.sides() {
-        let file = format!("{services}-{}.json", name.to_lowercase());
+    for (who, side) in row.sides() {
+        let file = format!("{name}-{}.json", who.to_lowercase());
         std::fs::write(arguments.folder.join(file), serde_json::to_vec(&side.plan)?)?;
         for fault in side.findings.faults.iter().take(FAULTS) {
-            eprintln!("{name}: {fault}");
+            eprintln!("{who}: {fault}");
         }
     }
     Ok(row)

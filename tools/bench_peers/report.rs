@@ -2,7 +2,7 @@
 
 use crate::check::Findings;
 use crate::figures::{grouped, short};
-use crate::instance::Plan;
+use crate::instance::{Plan, Short};
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -14,6 +14,7 @@ pub struct Side {
 
 /// One instance.
 pub struct Row {
+    pub short: Short,
     pub services: usize,
     pub pods: u64,
     /// Micro-dollars an hour that no plan can be below.
@@ -37,12 +38,13 @@ impl Row {
 /// The rows as Markdown.
 pub fn table(rows: &[Row]) -> Result<String, Box<dyn Error>> {
     let mut text = String::from(
-        "| services, pods | bound, $/h | Lattice, $/h | ms | nodes | Karpenter, $/h | ms | nodes | Lattice is cheaper by | faster by |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| short of | services, pods | bound, $/h | Lattice, $/h | ms | nodes | Karpenter, $/h | ms | nodes | Lattice is cheaper by | faster by |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for row in rows {
         write!(
             text,
-            "| {}, {} | {:.2} ",
+            "| {} | {}, {} | {:.2} ",
+            row.short.name(),
             grouped(row.services as u64),
             grouped(row.pods),
             dollars(row.bound as f64)
@@ -99,7 +101,8 @@ fn footnotes(rows: &[Row]) -> Vec<String> {
                 sound = false;
                 let (n, services) = (faults.len(), grouped(row.services as u64));
                 lines.push(format!(
-                    "**{name}'s plan for {services} services has faults** ({n}), the first: {first}."
+                    "**{name}'s plan for {services} services, short of {}, has faults** ({n}), the first: {first}.",
+                    row.short.name()
                 ));
             }
         }
