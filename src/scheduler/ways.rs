@@ -9,8 +9,6 @@ use super::search::{compares_really, pairs, run, searches};
 use super::state::State;
 use std::collections::BTreeSet;
 
-/// How much more than the least a plan may cost to be kept without trying other ways.
-const NEAR: f64 = 1.005;
 /// Most searches that try to do without one of the clusters, and the replica-and-pool pairs that
 /// all of them together may look at.
 const THINNING_TRIALS: usize = 64;
@@ -53,8 +51,7 @@ pub(super) fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option
 /// Whether what was found from nothing is so near what the prices say it costs at least that no other way is worth
 /// the time.
 fn cannot_gain(base: &State<'_>, guide: Option<&Guide>, found: &Outcome) -> bool {
-    let bound = guide.map_or(0.0, |guide| guide.prices.bound);
-    let near = found.rating.objective as f64 <= bound * NEAR;
+    let near = guide.is_some_and(|guide| guide.prices.nearly_prove(found.rating.objective));
     near && base.clusters.is_empty() && found.fleet.unplaced.is_empty()
 }
 

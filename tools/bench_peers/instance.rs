@@ -98,7 +98,7 @@ impl Short {
     /// Memory of a replica in MiB a core.
     fn mib_per_core(self) -> &'static [u64] {
         match self {
-            Short::Cores => &[1024, 1536, 2048, 3072, 4096, 6144, 8192],
+            Short::Cores => &[1024, 1024, 1536, 2048, 3072, 4096, 6144, 8192],
             Short::Both => &[1024, 1536, 2048, 3072, 4096, 6144, 7168, 8192],
         }
     }

@@ -7,9 +7,12 @@ use super::groups::{Groups, Rows};
 use super::quotes::Quotes;
 use super::supply::Supply;
 use crate::scheduler::packing::{Class, Limits, fluid};
+use crate::scheduler::units::Micros;
 
 /// First step, as a share of the average price.
 const FIRST_STEP: f64 = 0.3;
+/// How much above the bound a plan may be to count as good enough.
+const NEAR: f64 = 1.005;
 /// How many times smaller the last step is than the first.
 const SLOWING: f64 = 100.0;
 /// Steps between two looks at the averaged prices.
@@ -46,6 +49,11 @@ pub(crate) struct Prices {
 }
 
 impl Prices {
+    /// Whether hardly anything can be cheaper for what they were sought for.
+    pub fn nearly_prove(&self, objective: Micros) -> bool {
+        objective as f64 <= self.bound * NEAR
+    }
+
     /// A class's price with what a node of it takes of its row's limits.
     pub fn reduced(&self, row: usize, class: &Class) -> f64 {
         let (worth, takes) = (&self.worth[row], &class.takes.0);
