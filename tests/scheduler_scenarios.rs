@@ -668,8 +668,9 @@ fn a_lowered_limit_moves_the_least_important_that_can_move() {
     for offer in &mut snapshot.pools[0].offers {
         offer.hourly /= 2;
     }
+    // Each needs a node of its own.
     for s in &mut snapshot.services {
-        s.size = Resources::new(4000, 4096);
+        s.size = Resources::new(5000, 4096);
     }
     let first = sound(&snapshot);
     assert_eq!(by_pool(&first, "low"), pools(&[("a", 1)]));
