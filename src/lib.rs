@@ -4,6 +4,7 @@
 //! everything runs, says why, and creates the clusters it takes. `ARCHITECTURE.md` holds the map of
 //! the modules below and the rules of what may import what.
 
+pub mod agent;
 pub mod api;
 pub mod cli;
 pub mod clusters;

@@ -37,7 +37,15 @@ fn sources() -> Vec<(String, String)> {
 #[test]
 fn the_sources_keep_the_rules() {
     let sources = sources();
-    for folder in ["scheduler", "api", "placement", "operator", "cli"] {
+    for folder in [
+        "scheduler",
+        "api",
+        "placement",
+        "clusters",
+        "agent",
+        "operator",
+        "cli",
+    ] {
         let prefix = format!("src/{folder}/");
         let there = sources.iter().any(|(file, _)| file.starts_with(&prefix));
         assert!(there, "src/{folder}/ is gone");

@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod generated;
 mod history;
+mod kubeconfig;
 mod live;
 mod log;
 mod logging;
@@ -80,6 +81,7 @@ enum Command {
     Render(render::Args),
     Demo(demo::Args),
     Operator(operator::Args),
+    Kubeconfig(kubeconfig::Args),
     Log(log::Args),
     Replay(replay::Args),
     Up(up::Args),
@@ -115,6 +117,7 @@ impl Command {
             Self::Render(args) => args.run(out),
             Self::Demo(args) => args.run(out),
             Self::Operator(args) => args.run(out),
+            Self::Kubeconfig(args) => args.run(out),
             Self::Log(args) => args.run(out),
             Self::Replay(args) => args.run(out),
             Self::Up(args) => args.run(out),

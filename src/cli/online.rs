@@ -68,6 +68,16 @@ pub(crate) enum OnlineError {
     /// A local machine.
     #[error(transparent)]
     Machine(#[from] MachineError),
+    /// No cell says where its proxy is.
+    #[error(
+        "no cell serves the clusters below here: start its operator with --cell-listen and --proxy-listen"
+    )]
+    NoProxy,
+    /// The cell could not know who asks.
+    #[error(
+        "the kubeconfig's user has no token, and a certificate ends at the API server that it is shown to\n  make one with `kubectl create token`, or name a kubeconfig that has one"
+    )]
+    NoToken,
     /// Somebody stopped the command before it was done.
     #[error("stopped before it was done")]
     Stopped,

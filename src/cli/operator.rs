@@ -8,7 +8,7 @@ use super::Outcome;
 use super::error::CliError;
 use super::online;
 use super::output::Output;
-use crate::operator::{self, Options, bootstrap, decision_log::Keep, install};
+use crate::operator::{self, Options, bootstrap, cell, decision_log::Keep, install, proxy};
 
 /// Run the operator against an API server, until it is stopped.
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,8 @@ pub(crate) struct Args {
     quiet_ms: u64,
     #[command(flatten)]
     bootstrap: Bootstrap,
+    #[command(flatten)]
+    cell: Cell,
     /// The folder of the local provider's cloud on this host, for LocalClusters that name no credentials.
     #[arg(long, value_name = "DIR")]
     cloud: Option<PathBuf>,
@@ -64,7 +66,8 @@ struct Bootstrap {
     /// are told the first.
     #[arg(long, value_name = "HOST", requires = "bootstrap_listen")]
     bootstrap_host: Vec<String>,
-    /// Host and port under which agents reach this operator; without it, the webhook's host and port 8443.
+    /// Host and port under which agents reach this operator, for new clusters; without it, the webhook's host and
+    /// the port of --cell-listen, or 8443.
     #[arg(long, value_name = "HOST:PORT", requires = "bootstrap_listen")]
     agent_endpoint: Option<String>,
     /// Lattice's image for new clusters.
@@ -72,13 +75,70 @@ struct Bootstrap {
     image: Option<String>,
 }
 
+/// How agents of clusters reach this operator.
+#[derive(Debug, clap::Args)]
+#[group(id = "cell")]
+struct Cell {
+    /// Where agents of the clusters below are served: the address of their stream.
+    #[arg(long, value_name = "ADDRESS")]
+    cell_listen: Option<SocketAddr>,
+    /// Name or address under which agents reach it, for its certificate; without it, those of --bootstrap-host.
+    #[arg(long, value_name = "HOST", requires = "cell_listen")]
+    cell_host: Vec<String>,
+    /// What agents see this operator called.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "cell_listen",
+        default_value = "cell"
+    )]
+    cell_name: String,
+    /// Where the API servers of the clusters below are reached, at /clusters/NAME/.
+    #[arg(long, value_name = "ADDRESS", requires = "cell_listen")]
+    proxy_listen: Option<SocketAddr>,
+    /// Name or address under which callers reach that, for its certificate and `lattice kubeconfig`; without it,
+    /// those of --cell-host.
+    #[arg(long, value_name = "HOST", requires = "proxy_listen")]
+    proxy_host: Vec<String>,
+}
+
+impl Cell {
+    fn hosts(&self, bootstrap: &Bootstrap) -> Vec<String> {
+        match self.cell_host.is_empty() {
+            true => bootstrap.bootstrap_host.clone(),
+            false => self.cell_host.clone(),
+        }
+    }
+
+    fn proxy(&self, bootstrap: &Bootstrap) -> Option<proxy::Options> {
+        let hosts = match self.proxy_host.is_empty() {
+            true => self.hosts(bootstrap),
+            false => self.proxy_host.clone(),
+        };
+        Some(proxy::Options {
+            listen: self.proxy_listen?,
+            hosts,
+        })
+    }
+
+    fn options(self, bootstrap: &Bootstrap) -> Option<cell::Options> {
+        Some(cell::Options {
+            listen: self.cell_listen?,
+            hosts: self.hosts(bootstrap),
+            name: self.cell_name,
+        })
+    }
+}
+
 impl Bootstrap {
-    fn options(self) -> Option<bootstrap::Options> {
+    fn options(self, cell_port: Option<u16>) -> Option<bootstrap::Options> {
         let host = self.bootstrap_host.first()?.clone();
         Some(bootstrap::Options {
             listen: self.bootstrap_listen?,
             hosts: self.bootstrap_host,
-            endpoint: self.agent_endpoint.unwrap_or(format!("{host}:8443")),
+            endpoint: self
+                .agent_endpoint
+                .unwrap_or(format!("{host}:{}", cell_port.unwrap_or(8443))),
             image: self.image?,
         })
     }
@@ -86,6 +146,7 @@ impl Bootstrap {
 
 impl Args {
     pub(crate) fn run(self, _: &Output) -> Result<Outcome, CliError> {
+        let cell_port = self.cell.cell_listen.map(|address| address.port());
         let options = Options {
             http: Some(self.http),
             lease_seconds: (!self.no_leader_election).then_some(self.lease_seconds),
@@ -96,7 +157,9 @@ impl Args {
             },
             identity: self.identity.unwrap_or(Options::default().identity),
             quiet: Duration::from_millis(self.quiet_ms),
-            bootstrap: self.bootstrap.options(),
+            proxy: self.cell.proxy(&self.bootstrap),
+            cell: self.cell.options(&self.bootstrap),
+            bootstrap: self.bootstrap.options(cell_port),
             cloud: self.cloud,
             is_temporary: false,
         };

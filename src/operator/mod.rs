@@ -1,8 +1,10 @@
 //! The composition root: controllers, leader election, the status writer, metrics and the embedded control plane.
 
 mod acts;
+mod agent;
 mod apply;
 pub mod bootstrap;
+pub mod cell;
 pub mod control_plane;
 pub mod crypto;
 mod decide;
@@ -20,6 +22,7 @@ pub mod managers;
 mod metrics;
 mod news;
 mod provision;
+pub mod proxy;
 mod reconcile;
 mod seen;
 mod standing;
@@ -81,6 +84,10 @@ pub struct Options {
     pub quiet: Duration,
     /// The webhook that first machines of new clusters call; none where clusters have no parent.
     pub bootstrap: Option<bootstrap::Options>,
+    /// How agents of clusters reach this operator; none where it has no clusters below it.
+    pub cell: Option<cell::Options>,
+    /// How callers reach the API servers of clusters below; none where they do not.
+    pub proxy: Option<proxy::Options>,
     /// The folder of the `local` provider's cloud on this host, for clusters that name no credentials.
     pub cloud: Option<PathBuf>,
     /// Whether this operator is there only to make clusters that go on without it, the root's too.
@@ -96,6 +103,8 @@ impl Default for Options {
             keep: Keep::default(),
             quiet: Duration::from_millis(200),
             bootstrap: None,
+            cell: None,
+            proxy: None,
             cloud: None,
             is_temporary: false,
         }
@@ -155,6 +164,28 @@ pub async fn run(
         local,
         stop.clone(),
     ));
+    let downward = proxy::Downward::default();
+    tasks.spawn(agent::run(
+        client.clone(),
+        downward.clone(),
+        terms.clone(),
+        stop.clone(),
+    ));
+    if let Some(options) = options.proxy {
+        let proxying = proxy::run(client.clone(), options, downward.clone(), stop.clone());
+        tasks.spawn(proxying);
+    }
+    if let Some(options) = options.cell {
+        let parts = cell::Parts {
+            client: client.clone(),
+            options,
+            clusters: stores.clusters.clone(),
+            board: stores.agents.clone(),
+            changed: Arc::clone(&changed),
+            downward,
+        };
+        tasks.spawn(cell::run(parts, terms.clone(), stop.clone()));
+    }
     let reconciler = Reconciler {
         writer: StatusWriter::start(client.clone(), Arc::clone(&metrics), &tasks, &stop),
         events: Events::start(client.clone(), options.identity.clone(), &tasks, &stop),

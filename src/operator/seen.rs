@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Resource;
 
-use super::provision::Shown;
+use super::{cell, provision::Shown};
 use crate::{
     api::{
         ClusterPhase, LatticeCluster, LatticeExternalService, LatticeNodeClass,
@@ -25,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) external_services: Vec<Arc<LatticeExternalService>>,
     /// What clusters have come to, which their statuses may not say yet.
     pub(crate) progress: Shown,
+    /// What their agents have said.
+    pub(crate) agents: cell::Shown,
 }
 
 impl Seen {
@@ -32,6 +34,7 @@ impl Seen {
     /// into a status is not asked for again; what others report there is.
     pub(crate) fn asks_the_same(&self, before: &Self) -> bool {
         self.progress == before.progress
+            && self.agents == before.agents
             && all_same(&self.pools, &before.pools, |_, _| true)
             && all_same(&self.node_classes, &before.node_classes, |_, _| true)
             && all_same(&self.policies, &before.policies, |_, _| true)
@@ -57,7 +60,7 @@ impl Seen {
             policies: copies(&self.policies),
             services: copies(&self.services),
             clusters: (self.clusters.iter())
-                .map(|cluster| self.progress.on(cluster))
+                .map(|cluster| self.agents.on(self.progress.on(cluster)))
                 .collect(),
             service_placements: copies(&self.service_placements),
             external_services: copies(&self.external_services),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::{Resource, runtime::reflector::Store};
 
-use super::{provision::Board, seen::Seen};
+use super::{cell, provision::Board, seen::Seen};
 
 use crate::api::{
     LatticeCluster, LatticeExternalService, LatticeNodeClass, LatticePlacementPolicy, LatticePool,
@@ -23,6 +23,8 @@ pub(crate) struct Stores {
     pub(crate) external_services: Store<LatticeExternalService>,
     /// What is known of clusters that is not in their status yet.
     pub(crate) board: Board,
+    /// What their agents have said.
+    pub(crate) agents: cell::Board,
 }
 
 impl Stores {
@@ -49,6 +51,7 @@ impl Stores {
             services: alive(objects(&self.services)),
             clusters: objects(&self.clusters),
             progress: self.board.shown(),
+            agents: self.agents.shown(),
             service_placements: alive(objects(&self.service_placements)),
             external_services: objects(&self.external_services),
         }

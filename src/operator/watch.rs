@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{metrics::Metrics, provision::Board, store::Stores};
+use super::{cell, metrics::Metrics, provision::Board, store::Stores};
 
 /// After this many seconds the API server ends a watch and it begins anew: a connection that died without
 /// a word is noticed.
@@ -46,6 +46,7 @@ pub(crate) fn start(
         service_placements: starter.watch(),
         external_services: starter.watch(),
         board: Board::default(),
+        agents: cell::Board::default(),
     }
 }
 

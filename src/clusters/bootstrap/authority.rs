@@ -1,11 +1,14 @@
 //! The parent's certificate authority, which certifies the keys of its children's agents and its own server's.
 
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, date_time_ymd,
 };
 
+use super::identity::SpiffeId;
 use super::request::SigningRequest;
 
 /// The organisation in an agent's certificate, by which the server knows what it is for.
@@ -13,9 +16,11 @@ pub(crate) const AGENTS: &str = "lattice:agents";
 
 const AUTHORITY_LIFE: TimeDelta = TimeDelta::days(3650);
 /// A year, as kubeadm gives to what it certifies.
-const CERTIFICATE_LIFE: TimeDelta = TimeDelta::days(365);
+const SERVER_LIFE: TimeDelta = TimeDelta::days(365);
+/// Agents renew theirs long before, while they are connected.
+const AGENT_LIFE: TimeDelta = TimeDelta::days(1);
 /// Other machines' clocks may be behind.
-const LEEWAY: TimeDelta = TimeDelta::days(1);
+const LEEWAY: TimeDelta = TimeDelta::hours(1);
 
 /// What went wrong with certificates.
 #[derive(Debug, thiserror::Error)]
@@ -73,17 +78,24 @@ impl Authority {
         self.issuer.key().serialize_pem()
     }
 
-    /// Certifies an agent's key for the name that was asked for; that it may have the name is for
-    /// [`admit`](super::admit) to say. Returns PEM.
+    /// Certifies an agent's key for the name that was asked for, of the LatticeCluster with this UID; that it may have
+    /// the name is for [`admit`](super::admit) or [`standing`](super::standing) to say. Returns PEM.
     ///
     /// # Errors
     /// If it cannot be signed.
     pub fn certify_agent(
         &self,
         request: &SigningRequest,
+        uid: &str,
         now: DateTime<Utc>,
     ) -> Result<String, AuthorityError> {
-        let mut params = leaf(&request.name, ExtendedKeyUsagePurpose::ClientAuth, now);
+        let client = ExtendedKeyUsagePurpose::ClientAuth;
+        let mut params = leaf(&request.name, client, now, AGENT_LIFE);
+        let id = SpiffeId {
+            cluster: request.name.clone(),
+            uid: uid.to_owned(),
+        };
+        params.subject_alt_names = vec![SanType::URI(id.to_string().try_into()?)];
         params
             .distinguished_name
             .push(DnType::OrganizationName, AGENTS);
@@ -100,7 +112,8 @@ impl Authority {
         hosts: &[String],
         now: DateTime<Utc>,
     ) -> Result<(String, String), AuthorityError> {
-        let params = leaf("lattice-cell", ExtendedKeyUsagePurpose::ServerAuth, now);
+        let server = ExtendedKeyUsagePurpose::ServerAuth;
+        let params = leaf("lattice-cell", server, now, SERVER_LIFE);
         self.certify_hosts(params, hosts)
     }
 
@@ -114,8 +127,8 @@ impl Authority {
         hosts: &[String],
         now: DateTime<Utc>,
     ) -> Result<(String, String), AuthorityError> {
-        let mut params = leaf("webhook", ExtendedKeyUsagePurpose::ServerAuth, now);
-        params.not_after = valid("webhook", now, AUTHORITY_LIFE).not_after;
+        let server = ExtendedKeyUsagePurpose::ServerAuth;
+        let params = leaf("webhook", server, now, AUTHORITY_LIFE);
         self.certify_hosts(params, hosts)
     }
 
@@ -138,22 +151,29 @@ impl Authority {
     }
 }
 
-fn leaf(name: &str, purpose: ExtendedKeyUsagePurpose, now: DateTime<Utc>) -> CertificateParams {
-    let mut params = valid(name, now, CERTIFICATE_LIFE);
+fn leaf(
+    name: &str,
+    purpose: ExtendedKeyUsagePurpose,
+    now: DateTime<Utc>,
+    life: TimeDelta,
+) -> CertificateParams {
+    let mut params = valid(name, now, life);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![purpose];
     params.use_authority_key_identifier_extension = true;
     params
 }
 
-/// Validity is in whole days.
 fn valid(name: &str, now: DateTime<Utc>, life: TimeDelta) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     let narrow = |number: u32| u8::try_from(number).unwrap_or(1);
-    let day = |at: DateTime<Utc>| date_time_ymd(at.year(), narrow(at.month()), narrow(at.day()));
-    params.not_before = day(now - LEEWAY);
-    params.not_after = day(now + life);
+    let second = |at: DateTime<Utc>| {
+        let day = date_time_ymd(at.year(), narrow(at.month()), narrow(at.day()));
+        day + Duration::from_secs(u64::from(at.num_seconds_from_midnight()))
+    };
+    params.not_before = second(now - LEEWAY);
+    params.not_after = second(now + life);
     params
 }

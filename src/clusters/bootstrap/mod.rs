@@ -8,6 +8,7 @@
 mod admission;
 mod authority;
 mod grant;
+mod identity;
 mod request;
 mod token;
 mod welcome;
@@ -15,6 +16,7 @@ mod welcome;
 pub use admission::{Admission, Refusal, admit};
 pub use authority::{Authority, AuthorityError};
 pub use grant::{Grant, Refused, Use};
+pub use identity::{Distrust, IdentityError, Known, Leaf, SpiffeId, Standing, renewal, standing};
 pub use request::{LONGEST_REQUEST, RequestError, SigningRequest};
 pub use token::Token;
 pub use welcome::{PARENT, Parent, Registry, WORKLOAD, Welcome};

@@ -167,7 +167,16 @@ fn a_kept_authority_signs_what_its_certificate_verifies() {
     let made = Authority::generate("root", now()).unwrap();
     let kept = Authority::from_pem(made.certificate(), &made.key()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let certificate = kept.certify_agent(&request("us-1", &key), now()).unwrap();
+    let certificate = kept
+        .certify_agent(&request("us-1", &key), "uid-1", now())
+        .unwrap();
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let leaf = Leaf::from_der(&der).unwrap();
+    assert_eq!(
+        leaf.id.to_string(),
+        "spiffe://cell.lattice.dev/cluster/us-1/uid-1"
+    );
+    assert!(leaf.not_before < now() && leaf.not_after == now() + TimeDelta::days(1));
     let verify = |authority: &Authority, at: DateTime<Utc>| {
         let mut roots = RootCertStore::empty();
         let root = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).unwrap();
@@ -183,8 +192,8 @@ fn a_kept_authority_signs_what_its_certificate_verifies() {
             .is_ok()
     };
     assert!(verify(&made, now()));
-    assert!(verify(&made, now() + TimeDelta::days(300)));
-    assert!(!verify(&made, now() + TimeDelta::days(400)));
+    assert!(verify(&made, now() + TimeDelta::hours(23)));
+    assert!(!verify(&made, now() + TimeDelta::hours(25)));
     let foreign = Authority::generate("root", now()).unwrap();
     assert!(!verify(&foreign, now()));
 }

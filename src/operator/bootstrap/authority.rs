@@ -16,7 +16,7 @@ const PRIVATE_KEY: &str = "tls.key";
 
 /// The authority that was made before, or a new one. Of two that make one at the same time, one wins and both
 /// have that.
-pub(super) async fn ensure(
+pub(crate) async fn ensure(
     client: &Client,
     now: DateTime<Utc>,
 ) -> Result<Authority, BootstrapError> {

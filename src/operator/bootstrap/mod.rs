@@ -2,7 +2,7 @@
 //! with the token as bearer and the certificate signing request as body.
 
 mod answer;
-mod authority;
+pub(crate) mod authority;
 mod error;
 mod server;
 mod store;
@@ -10,6 +10,7 @@ mod store;
 use std::net::SocketAddr;
 
 pub use error::BootstrapError;
+pub(crate) use server::tls;
 pub use server::{Server, serve};
 pub(crate) use store::grant;
 pub use store::issue;

@@ -91,7 +91,7 @@ impl Server {
     }
 }
 
-fn tls(certificate: &str, key: &str) -> Result<ServerConfig, BootstrapError> {
+pub(crate) fn tls(certificate: &str, key: &str) -> Result<ServerConfig, BootstrapError> {
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
     let mut config = ServerConfig::builder()
@@ -180,7 +180,7 @@ impl Cell {
             let (grant, answer) = match (admit(grant, token, request, now), grant) {
                 (Ok(Admission::Again(certificate)), _) => return Ok(Ok(certificate)),
                 (Ok(Admission::First), Some(grant)) => {
-                    let certificate = self.authority.certify_agent(request, now)?;
+                    let certificate = self.authority.certify_agent(request, &grant.uid, now)?;
                     let used = grant.clone().used(&request.key_digest(), &certificate, now);
                     (used, Ok(certificate))
                 }

@@ -1,0 +1,10 @@
+//! Cells and agents: what a cluster and the cell above it say to each other, and how a session goes on over streams
+//! that break.
+
+pub mod client;
+pub mod proto;
+pub mod proxy;
+pub mod server;
+pub mod session;
+mod tls;
+pub mod tree;

@@ -1,0 +1,260 @@
+//! One cell's part in placing services over the tree.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    message::{CellName, Deal, Message, Need, Request, Send, Summary},
+    origin::{Mine, Status, WINDOW, back, onward},
+    relay::Relayed,
+    stock::{Confirmation, Stock},
+    summary::summary,
+};
+
+/// How often a cell tells its parent what is free.
+const SUMMARIES: Duration = Duration::from_secs(5);
+
+/// A cell's own services and capacity: what outlives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    pub(super) stock: Stock,
+    pub(super) mine: BTreeMap<String, Mine>,
+}
+
+impl Ledger {
+    /// Of a cell that has this capacity and no services yet.
+    pub fn new(stock: Stock) -> Self {
+        Self {
+            stock,
+            mine: BTreeMap::new(),
+        }
+    }
+
+    /// The capacity.
+    pub fn stock(&self) -> &Stock {
+        &self.stock
+    }
+}
+
+/// One cell. It knows the time from whoever calls, and acts by the messages that it returns.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    pub(super) name: CellName,
+    pub(super) parent: Option<CellName>,
+    pub(super) connected: BTreeSet<CellName>,
+    pub(super) children: BTreeMap<CellName, Summary>,
+    pub(super) ledger: Ledger,
+    pub(super) relayed: BTreeMap<String, Relayed>,
+    told: u64,
+    next_summary: Duration,
+}
+
+impl Broker {
+    /// A cell that has just started.
+    pub fn new(name: &str, parent: Option<&str>, ledger: Ledger, now: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            parent: parent.map(str::to_owned),
+            connected: BTreeSet::new(),
+            children: BTreeMap::new(),
+            ledger,
+            relayed: BTreeMap::new(),
+            // Greater than any number that it gave before.
+            told: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            next_summary: now,
+        }
+    }
+
+    /// What is to be kept.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Where a service of this cell stands.
+    pub fn status(&self, id: &str) -> Option<Status> {
+        let reached = |parent| self.connected.contains(parent);
+        let is_cut_off = !self.parent.as_ref().is_none_or(reached);
+        Some(self.ledger.mine.get(id)?.status(is_cut_off))
+    }
+
+    /// A service of this cell needs a place: here if there is one, else wherever the tree finds one.
+    pub fn want(&mut self, now: Duration, need: Need) -> Vec<Send> {
+        if self.ledger.mine.contains_key(&need.id) {
+            return Vec::new();
+        }
+        let id = need.id.clone();
+        self.ledger.mine.insert(id, Mine::waiting(need, now));
+        self.ask_next(now)
+    }
+
+    /// A service of this cell needs its place no more.
+    pub fn unwant(&mut self, now: Duration, id: &str) -> Vec<Send> {
+        let Some(mine) = self.ledger.mine.get_mut(id) else {
+            return Vec::new();
+        };
+        mine.leave();
+        self.relayed.remove(id);
+        if mine.is_home() {
+            let attempt = mine.attempt();
+            self.ledger.stock.release(id, attempt, now);
+            self.ledger.mine.remove(id);
+        }
+        self.say_again(now)
+    }
+
+    /// The stream to a neighbour has come or gone.
+    pub fn link(&mut self, now: Duration, neighbour: &str, is_up: bool) -> Vec<Send> {
+        if !is_up {
+            self.connected.remove(neighbour);
+            // What it had free says nothing now.
+            self.children.remove(neighbour);
+            return Vec::new();
+        }
+        self.connected.insert(neighbour.to_owned());
+        if self.parent.as_deref() != Some(neighbour) {
+            return Vec::new();
+        }
+        self.next_summary = now;
+        for mine in self.ledger.mine.values_mut() {
+            mine.reconnected(now);
+        }
+        self.ask_next(now)
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Duration) -> Vec<Send> {
+        self.ledger.stock.expire(now);
+        self.relayed.retain(|_, relayed| now < relayed.until);
+        self.ledger.mine.retain(|_, mine| !mine.is_gone());
+        let mut sends = self.say_again(now);
+        sends.extend(self.ask_next(now));
+        if now >= self.next_summary
+            && let Some(parent) = self.parent.clone()
+        {
+            self.next_summary = now + SUMMARIES;
+            self.told += 1;
+            let summary = summary(self.told, &self.ledger.stock, self.children.values());
+            sends.extend(self.reach(&parent, Message::Summary(summary)));
+        }
+        sends
+    }
+
+    /// A neighbour has said something.
+    pub fn hear(&mut self, now: Duration, from: &str, message: Message, random: u64) -> Vec<Send> {
+        let from_parent = self.parent.as_deref() == Some(from);
+        match message {
+            Message::Ask(request) if !from_parent => self.look(now, request, false),
+            Message::Delegate(request) if from_parent => self.look(now, request, true),
+            Message::Summary(summary) if !from_parent => {
+                let known = self.children.get(from).map_or(0, |known| known.number);
+                if summary.number > known {
+                    self.children.insert(from.to_owned(), summary);
+                }
+                Vec::new()
+            }
+            Message::Offer { deal, hourly } => self.offered(now, deal, hourly),
+            Message::No { deal, ways_out } => self.refused(now, from, deal, ways_out),
+            Message::Confirm(deal) => self.confirm(now, deal),
+            Message::Release(deal) => self.release(now, deal),
+            Message::Confirmed(deal) => self.pass_back(deal, Message::Confirmed, |mine, deal| {
+                mine.confirmed(deal);
+            }),
+            Message::Lapsed(deal) => self.pass_back(deal, Message::Lapsed, |mine, deal| {
+                mine.lapsed(deal, now, random);
+            }),
+            Message::Released(deal) => self.pass_back(deal, Message::Released, |mine, deal| {
+                mine.released(deal);
+            }),
+            // Nothing that a parent asks, or a child delegates, or a parent sums up.
+            Message::Ask(_) | Message::Delegate(_) | Message::Summary(_) => Vec::new(),
+        }
+    }
+
+    /// Looks for a place for what has waited longest, so many at a time.
+    pub(super) fn ask_next(&mut self, now: Duration) -> Vec<Send> {
+        let mine = &mut self.ledger.mine;
+        let asking = mine.values().filter(|mine| mine.is_asking(now)).count();
+        let mut due: Vec<(Duration, String)> = mine
+            .iter()
+            .filter(|(_, mine)| mine.is_due(now))
+            .map(|(id, mine)| (mine.since(), id.clone()))
+            .collect();
+        due.sort();
+        let next = due.into_iter().take(WINDOW.saturating_sub(asking));
+        let asked: Vec<Request> = next
+            .filter_map(|(_, id)| Some(mine.get_mut(&id)?.ask(now)))
+            .collect();
+        let mut sends = Vec::new();
+        for request in asked {
+            sends.extend(self.look(now, request, false));
+        }
+        sends
+    }
+
+    fn say_again(&mut self, now: Duration) -> Vec<Send> {
+        let mine = self.ledger.mine.values_mut();
+        let again = mine.filter_map(|mine| mine.again(&self.name, now));
+        let mut sends: Vec<Send> = again.collect();
+        let due = self
+            .relayed
+            .iter()
+            .filter(|(_, relayed)| now >= relayed.again);
+        let due: Vec<String> = due.map(|(id, _)| id.clone()).collect();
+        for id in due {
+            // Whoever was asked last has not answered: perhaps the next one does.
+            sends.extend(self.next_place(now, &id));
+        }
+        sends.retain(|send| self.connected.contains(&send.to));
+        sends
+    }
+
+    fn confirm(&mut self, now: Duration, deal: Deal) -> Vec<Send> {
+        let path = deal.path.clone();
+        if path.last() != Some(&self.name) {
+            return onward(&path, &self.name, Message::Confirm(deal))
+                .into_iter()
+                .collect();
+        }
+        let answer = match self.ledger.stock.confirm(&deal.id, deal.attempt, now) {
+            Confirmation::Confirmed => Message::Confirmed(deal),
+            Confirmation::Lapsed => Message::Lapsed(deal),
+        };
+        back(&path, &self.name, answer).into_iter().collect()
+    }
+
+    fn release(&mut self, now: Duration, deal: Deal) -> Vec<Send> {
+        let path = deal.path.clone();
+        if path.last() != Some(&self.name) {
+            return onward(&path, &self.name, Message::Release(deal))
+                .into_iter()
+                .collect();
+        }
+        self.ledger.stock.release(&deal.id, deal.attempt, now);
+        back(&path, &self.name, Message::Released(deal))
+            .into_iter()
+            .collect()
+    }
+
+    fn pass_back(
+        &mut self,
+        deal: Deal,
+        message: fn(Deal) -> Message,
+        hear: impl FnOnce(&mut Mine, &Deal),
+    ) -> Vec<Send> {
+        if deal.path.first() == Some(&self.name) {
+            if let Some(mine) = self.ledger.mine.get_mut(&deal.id) {
+                hear(mine, &deal);
+            }
+            return Vec::new();
+        }
+        let path = deal.path.clone();
+        back(&path, &self.name, message(deal)).into_iter().collect()
+    }
+
+    fn reach(&self, to: &str, message: Message) -> Option<Send> {
+        let to = self.connected.get(to)?.clone();
+        Some(Send { to, message })
+    }
+}

@@ -1,0 +1,250 @@
+//! A tree of cells in a simulated world. `SEED=n` runs one world, `SEEDS=n` so many.
+
+mod world;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use self::world::{Hardships, Luck, SHAPE, World, labels};
+use super::{Because, Lot, Need, Status, WayOut};
+
+const SEEDS: u64 = 500;
+const HARD: Duration = Duration::from_secs(900);
+const CALM: Duration = Duration::from_secs(900);
+const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn lot(region: &str, hourly: u64, nodes: u64) -> Lot {
+    Lot {
+        labels: labels(region),
+        milli_cores: 4000,
+        mib: 16_384,
+        hourly,
+        nodes,
+    }
+}
+
+fn need(id: &str, region: Option<&str>, replicas: u64) -> Need {
+    let labels = region.map(|region| ("region".to_owned(), region.to_owned()));
+    Need {
+        id: id.to_owned(),
+        replicas,
+        milli_cores: 2000,
+        mib: 1024,
+        labels: labels.into_iter().collect(),
+    }
+}
+
+fn random_lots(luck: &mut Luck, _: &str) -> BTreeMap<String, Lot> {
+    let lots = (0..luck.below(3)).map(|number| {
+        let region = REGIONS[luck.below(3) as usize];
+        let lot = lot(region, 1 + luck.below(9), luck.below(8));
+        (format!("lot-{number}"), lot)
+    });
+    lots.collect()
+}
+
+fn live(seed: u64) -> World {
+    let mut luck = Luck(seed ^ 0x5A5A);
+    let mut up_to = |most: u64| luck.below(most + 1);
+    let hard = Hardships {
+        lost: up_to(150),
+        doubled: up_to(150),
+        late: up_to(150),
+        cut: up_to(10),
+        crash: up_to(10),
+    };
+    let mut world = World::new(seed, hard, random_lots);
+    for number in 0..24 {
+        let (cell, _) = SHAPE[luck.below(9) as usize];
+        let region = (luck.below(4) > 0).then(|| REGIONS[luck.below(3) as usize]);
+        let id = format!("{cell}/service-{number}");
+        let at = Duration::from_millis(luck.below(600_000));
+        world.want(at, cell, need(&id, region, 1 + luck.below(6)));
+        if luck.below(5) == 0 {
+            world.unwant(at + Duration::from_millis(luck.below(400_000)), &id);
+        }
+    }
+    world.run_until(HARD);
+    world.hard = Hardships::default();
+    world.run_until(HARD + CALM);
+    world
+}
+
+/// The cells in which a service has a place for good.
+fn owners<'a>(world: &'a World, id: &str) -> Vec<&'a str> {
+    let cells = world.cells.iter();
+    cells
+        .filter(|(_, cell)| cell.ledger().stock().confirmed().any(|known| known == id))
+        .map(|(name, _)| name.as_str())
+        .collect()
+}
+
+fn hold(seed: u64) {
+    let world = live(seed);
+    for (id, (cell, need)) in &world.wanted {
+        let owners = owners(&world, id);
+        match world.cells[cell].status(id) {
+            Some(Status::Placed { path, .. }) => {
+                assert_eq!(owners, [path.last().unwrap()], "seed {seed}: {id}");
+            }
+            Some(Status::Waiting(because)) => {
+                assert!(
+                    owners.is_empty(),
+                    "seed {seed}: {id} waits and has {owners:?}"
+                );
+                let said = matches!(
+                    because,
+                    Because::Refused(_) | Because::Asked | Because::InTurn
+                );
+                assert!(said, "seed {seed}: {id}: {because:?}");
+                let room = world.cells.iter().find(|(_, cell)| {
+                    let stock = cell.ledger().stock();
+                    stock.lots().iter().any(|(name, lot)| {
+                        let nodes = need.nodes(lot.milli_cores, lot.mib);
+                        need.matches(&lot.labels)
+                            && nodes.is_some_and(|nodes| nodes <= stock.free(name))
+                    })
+                });
+                assert!(
+                    room.is_none(),
+                    "seed {seed}: {id} waits, and {} has room",
+                    room.unwrap().0
+                );
+            }
+            None => panic!("seed {seed}: {id} is forgotten"),
+        }
+    }
+    for (name, cell) in &world.cells {
+        for id in cell.ledger().stock().confirmed() {
+            assert!(
+                world.wanted.contains_key(id),
+                "seed {seed}: {name} keeps room for {id}"
+            );
+        }
+    }
+}
+
+fn of_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[test]
+fn whatever_happens_nothing_is_booked_twice_and_every_service_is_placed_or_says_why() {
+    if let Some(seed) = of_environment("SEED") {
+        return hold(seed);
+    }
+    for seed in 0..of_environment("SEEDS").unwrap_or(SEEDS) {
+        hold(seed);
+    }
+}
+
+/// Only these cells have anything.
+fn kind(lots: &[(&'static str, Lot)]) -> World {
+    let lots = lots.to_vec();
+    World::new(1, Hardships::default(), move |_, name| {
+        let own = lots
+            .iter()
+            .enumerate()
+            .filter(|(_, (cell, _))| *cell == name);
+        own.map(|(number, (_, lot))| (format!("lot-{number}"), lot.clone()))
+            .collect()
+    })
+}
+
+fn path_of(world: &World, cell: &str, id: &str) -> Vec<String> {
+    match world.cells[cell].status(id) {
+        Some(Status::Placed { path, .. }) => path,
+        other => panic!("{id}: {other:?}"),
+    }
+}
+
+#[test]
+fn own_pools_come_first_then_the_cheapest_anywhere() {
+    let mut world = kind(&[
+        ("a1", lot("eu", 9, 1)),
+        ("a2", lot("eu", 5, 2)),
+        ("root", lot("eu", 4, 2)),
+        ("b3", lot("eu", 1, 2)),
+    ]);
+    world.run_until(seconds(30));
+    world.want(seconds(30), "a1", need("first", Some("eu"), 1));
+    world.run_until(seconds(40));
+    assert_eq!(path_of(&world, "a1", "first"), ["a1"]);
+    // Nothing left at home: its parent knows of a sibling, and takes it, as the parent's parent is asked only when there is
+    // nothing nearer.
+    world.want(seconds(40), "a1", need("second", Some("eu"), 4));
+    world.run_until(seconds(50));
+    assert_eq!(path_of(&world, "a1", "second"), ["a1", "a", "a2"]);
+    world.want(seconds(50), "a1", need("third", Some("eu"), 4));
+    world.run_until(seconds(70));
+    assert_eq!(
+        path_of(&world, "a1", "third"),
+        ["a1", "a", "root", "b", "b3"]
+    );
+    world.want(seconds(70), "a1", need("fourth", Some("eu"), 4));
+    world.run_until(seconds(90));
+    assert_eq!(path_of(&world, "a1", "fourth"), ["a1", "a", "root"]);
+    // What is released is there for the next.
+    world.want(seconds(90), "b1", need("fifth", Some("eu"), 4));
+    world.run_until(seconds(100));
+    world.unwant(seconds(100), "third");
+    world.run_until(seconds(500));
+    assert_eq!(path_of(&world, "b1", "fifth"), ["b1", "b", "b3"]);
+}
+
+#[test]
+fn the_roots_no_says_what_would_help_and_what_it_costs() {
+    let mut world = kind(&[("b3", lot("us", 7, 4)), ("a2", lot("us", 3, 1))]);
+    world.run_until(seconds(30));
+    world.want(seconds(30), "a1", need("s", Some("eu"), 4));
+    world.run_until(seconds(33));
+    let way = WayOut {
+        term: "region=eu".into(),
+        hourly: 14,
+    };
+    let because = Because::Refused(vec![way]);
+    assert_eq!(
+        world.cells["a1"].status("s"),
+        Some(Status::Waiting(because))
+    );
+}
+
+/// Cut off for a day, with 100 services waiting: placed within half a minute, oldest first, with few messages each.
+#[test]
+fn after_a_day_alone_everything_is_placed_within_30_seconds() {
+    const SERVICES: u64 = 100;
+    const DAY: u64 = 86_400;
+    for seed in 0..100 {
+        let mut world = kind(&[("b2", lot("eu", 5, SERVICES)), ("a1", lot("us", 5, 1))]);
+        world.luck = Luck(seed);
+        world.run_until(seconds(20));
+        world.want(seconds(20), "a1", need("here", Some("us"), 1));
+        world.run_until(seconds(30));
+        world.set_link("a", "root", false);
+        world.set_link("a1", "a", false);
+        for number in 0..SERVICES {
+            let at = seconds(DAY - 900 + number * 8);
+            world.want(at, "a1", need(&format!("s-{number:03}"), Some("eu"), 1));
+        }
+        world.period = seconds(600);
+        world.run_until(seconds(DAY - 1200));
+        world.period = seconds(5);
+        world.run_until(seconds(DAY));
+        let cut_off = Status::Waiting(Because::CutOff);
+        assert_eq!(world.cells["a1"].status("s-000"), Some(cut_off));
+        assert_eq!(path_of(&world, "a1", "here"), ["a1"], "what runs stays");
+        let before = world.messages;
+        world.set_link("a", "root", true);
+        world.set_link("a1", "a", true);
+        world.run_until(seconds(DAY + 30));
+        for number in 0..SERVICES {
+            path_of(&world, "a1", &format!("s-{number:03}"));
+        }
+        // Four links there and back, three times, and the summaries.
+        let messages = world.messages - before;
+        assert!(messages < SERVICES * 30 + 400, "{messages} messages");
+    }
+}

@@ -1,0 +1,249 @@
+//! A tree of cells in a simulated world, all of whose luck comes from a seed.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    time::Duration,
+};
+
+use crate::agent::tree::{Broker, Labels, Ledger, Lot, Message, Need, Send, Stock};
+
+/// Splitmix64.
+pub(super) struct Luck(pub(super) u64);
+
+impl Luck {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, most: u64) -> u64 {
+        self.next() % most
+    }
+
+    fn in_thousand(&mut self, chances: u64) -> bool {
+        self.below(1000) < chances
+    }
+}
+
+/// How hard the world is, in thousandths.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hardships {
+    pub(super) lost: u64,
+    pub(super) doubled: u64,
+    pub(super) late: u64,
+    pub(super) cut: u64,
+    pub(super) crash: u64,
+}
+
+enum Happening {
+    Tick,
+    Arrives(String, String, Message),
+    Want(String, Need),
+    Unwant(String, String),
+    Restore(String, String),
+}
+
+pub(super) struct World {
+    pub(super) luck: Luck,
+    pub(super) hard: Hardships,
+    pub(super) now: Duration,
+    pub(super) cells: BTreeMap<String, Broker>,
+    pub(super) parents: BTreeMap<String, String>,
+    pub(super) wanted: BTreeMap<String, (String, Need)>,
+    pub(super) messages: u64,
+    /// How often cells are told the time.
+    pub(super) period: Duration,
+    cut: BTreeSet<(String, String)>,
+    queue: BinaryHeap<Reverse<(Duration, u64)>>,
+    what: BTreeMap<u64, Happening>,
+    count: u64,
+}
+
+/// `root`, below it `a` and `b`, below each three more.
+pub(super) const SHAPE: [(&str, Option<&str>); 9] = [
+    ("root", None),
+    ("a", Some("root")),
+    ("b", Some("root")),
+    ("a1", Some("a")),
+    ("a2", Some("a")),
+    ("a3", Some("a")),
+    ("b1", Some("b")),
+    ("b2", Some("b")),
+    ("b3", Some("b")),
+];
+
+pub(super) fn labels(region: &str) -> Labels {
+    Labels::from([("region".to_owned(), BTreeSet::from([region.to_owned()]))])
+}
+
+impl World {
+    /// Cells with these lots each.
+    pub(super) fn new(
+        seed: u64,
+        hard: Hardships,
+        mut lots: impl FnMut(&mut Luck, &str) -> BTreeMap<String, Lot>,
+    ) -> Self {
+        let mut luck = Luck(seed);
+        let mut cells = BTreeMap::new();
+        let mut parents = BTreeMap::new();
+        for (name, parent) in SHAPE {
+            let ledger = Ledger::new(Stock::new(lots(&mut luck, name)));
+            cells.insert(
+                name.to_owned(),
+                Broker::new(name, parent, ledger, Duration::ZERO),
+            );
+            if let Some(parent) = parent {
+                parents.insert(name.to_owned(), parent.to_owned());
+            }
+        }
+        let mut world = Self {
+            luck,
+            hard,
+            now: Duration::ZERO,
+            cells,
+            parents,
+            wanted: BTreeMap::new(),
+            messages: 0,
+            period: Duration::from_secs(5),
+            cut: BTreeSet::new(),
+            queue: BinaryHeap::new(),
+            what: BTreeMap::new(),
+            count: 0,
+        };
+        for (child, parent) in world.parents.clone() {
+            world.set_link(&child, &parent, true);
+        }
+        world.at(Duration::ZERO, Happening::Tick);
+        world
+    }
+
+    pub(super) fn want(&mut self, at: Duration, cell: &str, need: Need) {
+        self.wanted
+            .insert(need.id.clone(), (cell.to_owned(), need.clone()));
+        self.at(at, Happening::Want(cell.to_owned(), need));
+    }
+
+    pub(super) fn unwant(&mut self, at: Duration, id: &str) {
+        let (cell, _) = self.wanted.remove(id).unwrap();
+        self.at(at, Happening::Unwant(cell, id.to_owned()));
+    }
+
+    pub(super) fn set_link(&mut self, child: &str, parent: &str, is_up: bool) {
+        let link = (child.to_owned(), parent.to_owned());
+        match is_up {
+            true => self.cut.remove(&link),
+            false => self.cut.insert(link),
+        };
+        self.with(child, |cell, now| cell.link(now, parent, is_up));
+        self.with(parent, |cell, now| cell.link(now, child, is_up));
+    }
+
+    pub(super) fn run_until(&mut self, end: Duration) {
+        while let Some(Reverse((at, number))) = self.queue.peek().copied() {
+            if at > end {
+                break;
+            }
+            self.queue.pop();
+            self.now = at;
+            let happening = self.what.remove(&number).unwrap();
+            self.happen(happening);
+        }
+        self.now = end;
+    }
+
+    fn at(&mut self, at: Duration, what: Happening) {
+        self.count += 1;
+        self.queue.push(Reverse((at.max(self.now), self.count)));
+        self.what.insert(self.count, what);
+    }
+
+    fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::Tick => {
+                let names: Vec<String> = self.cells.keys().cloned().collect();
+                for name in names {
+                    self.with(&name, |cell, now| cell.tick(now));
+                    if self.luck.in_thousand(self.hard.crash) {
+                        self.restart(&name);
+                    }
+                }
+                let links: Vec<(String, String)> = self
+                    .parents
+                    .iter()
+                    .map(|(c, p)| (c.clone(), p.clone()))
+                    .collect();
+                for (child, parent) in links {
+                    if self.luck.in_thousand(self.hard.cut) {
+                        self.set_link(&child, &parent, false);
+                        let pause = Duration::from_millis(self.luck.below(120_000));
+                        self.at(self.now + pause, Happening::Restore(child, parent));
+                    }
+                }
+                self.at(self.now + self.period, Happening::Tick);
+            }
+            Happening::Arrives(from, to, message) => {
+                let random = self.luck.next();
+                self.with(&to, |cell, now| cell.hear(now, &from, message, random));
+            }
+            Happening::Want(cell, need) => self.with(&cell, |cell, now| cell.want(now, need)),
+            Happening::Unwant(cell, id) => self.with(&cell, |cell, now| cell.unwant(now, &id)),
+            Happening::Restore(child, parent) => self.set_link(&child, &parent, true),
+        }
+    }
+
+    /// A cell loses everything but its ledger.
+    fn restart(&mut self, name: &str) {
+        let cell = &self.cells[name];
+        let parent = self.parents.get(name).cloned();
+        let anew = Broker::new(name, parent.as_deref(), cell.ledger().clone(), self.now);
+        self.cells.insert(name.to_owned(), anew);
+        let links: Vec<(String, String)> = self
+            .parents
+            .iter()
+            .filter(|(child, parent)| *child == name || *parent == name)
+            .map(|(child, parent)| (child.clone(), parent.clone()))
+            .filter(|link| !self.cut.contains(link))
+            .collect();
+        for (child, parent) in links {
+            self.set_link(&child, &parent, false);
+            self.set_link(&child, &parent, true);
+        }
+    }
+
+    fn with(&mut self, name: &str, ask: impl FnOnce(&mut Broker, Duration) -> Vec<Send>) {
+        let cell = self.cells.get_mut(name).unwrap();
+        let sends = ask(cell, self.now);
+        let stock = cell.ledger().stock();
+        for (lot, known) in stock.lots() {
+            assert!(
+                stock.used(lot) <= known.nodes,
+                "{name}: {lot} is booked twice"
+            );
+        }
+        for Send { to, message } in sends {
+            self.messages += 1;
+            let is_child = self.parents.get(name) == Some(&to);
+            let link = match is_child {
+                true => (name.to_owned(), to.clone()),
+                false => (to.clone(), name.to_owned()),
+            };
+            assert!(
+                self.parents.get(&link.0) == Some(&link.1),
+                "{name} has no link to {to}"
+            );
+            if self.cut.contains(&link) || self.luck.in_thousand(self.hard.lost) {
+                continue;
+            }
+            for _ in 0..1 + u64::from(self.luck.in_thousand(self.hard.doubled)) {
+                let late = self.luck.in_thousand(self.hard.late);
+                let delay = if late { self.luck.below(90_000) } else { 20 };
+                let arrives = Happening::Arrives(name.to_owned(), to.clone(), message.clone());
+                self.at(self.now + Duration::from_millis(delay), arrives);
+            }
+        }
+    }
+}

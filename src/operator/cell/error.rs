@@ -1,0 +1,32 @@
+//! What can keep a cell from serving.
+
+use crate::{
+    agent::server::ServerError, clusters::bootstrap::AuthorityError,
+    operator::bootstrap::BootstrapError,
+};
+
+/// Why agents cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CellError {
+    /// The authority cannot be read or kept.
+    #[error(transparent)]
+    Kept(#[from] BootstrapError),
+    /// Nothing can be certified.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The API server refused or could not be reached.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// An address cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}

@@ -1,0 +1,131 @@
+//! This operator as a cell: its server for the agents of its clusters, and what is known of them.
+
+mod board;
+mod error;
+mod fleet;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chrono::Utc;
+use kube::{Client, runtime::reflector::Store};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::board::{Board, Shown};
+pub use self::error::CellError;
+pub(crate) use self::fleet::Fleet;
+use super::{bootstrap, leader::Term, proxy::Downward};
+use crate::{
+    agent::server::{Cell, Credentials, Server},
+    api::LatticeCluster,
+    clusters::bootstrap::Authority,
+};
+
+/// Pause after the server failed.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How often the server's own certificate is made anew.
+const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How agents reach this operator.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Names and addresses under which agents reach it; all are in its certificate.
+    pub hosts: Vec<String>,
+    /// What agents see it called.
+    pub name: String,
+}
+
+/// What a cell is made of.
+pub(crate) struct Parts {
+    pub(crate) client: Client,
+    pub(crate) options: Options,
+    pub(crate) clusters: Store<LatticeCluster>,
+    pub(crate) board: Board,
+    /// Told when there is something new on the board.
+    pub(crate) changed: Arc<Notify>,
+    /// Told of the cell while there is one.
+    pub(crate) downward: Downward,
+}
+
+/// Serves agents whenever there is a term, until the stop. Those of another leader are told to dial again.
+pub(crate) async fn run(
+    parts: Parts,
+    mut terms: watch::Receiver<Option<Term>>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let term = terms.borrow_and_update().clone();
+        if let Some(term) = term {
+            let over = term.over.child_token();
+            let ended = stop.clone().run_until_cancelled_owned({
+                let over = over.clone();
+                async move { over.cancelled().await }
+            });
+            let serving = serve(&parts, over.clone());
+            tokio::pin!(serving);
+            let result = tokio::select! {
+                result = &mut serving => result,
+                _ = ended => {
+                    over.cancel();
+                    serving.await
+                }
+            };
+            parts.board.clear();
+            parts.downward.set(None);
+            if let Err(error) = result {
+                tracing::error!(%error, "agents cannot be served");
+                let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
+            }
+            if !term.over.is_cancelled() {
+                continue;
+            }
+        }
+        tokio::select! {
+            changed = terms.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> {
+    let authority = Arc::new(bootstrap::authority::ensure(&parts.client, Utc::now()).await?);
+    let hosts = &parts.options.hosts;
+    let server = Server::bind(parts.options.listen, &credentials(&authority, hosts)?).await?;
+    tracing::info!(address = %parts.options.listen, "agents are served");
+    let rotation = server.rotation();
+    let renewing = {
+        let (authority, hosts) = (Arc::clone(&authority), hosts.clone());
+        async move {
+            loop {
+                tokio::time::sleep(RENEWAL).await;
+                let renewed = credentials(&authority, &hosts);
+                let replaced = renewed.map(|next| rotation.replace(&next));
+                if let Err(error) = replaced {
+                    tracing::error!(%error, "the certificate for agents could not be renewed");
+                }
+            }
+        }
+    };
+    let fleet = Fleet {
+        client: parts.client.clone(),
+        clusters: parts.clusters.clone(),
+        board: parts.board.clone(),
+        changed: Arc::clone(&parts.changed),
+        authority,
+    };
+    let cell = Cell::new(&parts.options.name, fleet);
+    tokio::spawn(over.clone().run_until_cancelled_owned(renewing));
+    parts.downward.set(Some(cell.clone()));
+    Ok(cell.serve(server, over).await?)
+}
+
+fn credentials(authority: &Authority, hosts: &[String]) -> Result<Credentials, CellError> {
+    let (certificate, key) = authority.certify_server(hosts, Utc::now())?;
+    Ok(Credentials {
+        certificate,
+        key,
+        authorities: authority.certificate().to_owned(),
+    })
+}

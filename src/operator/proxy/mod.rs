@@ -1,0 +1,204 @@
+//! The API servers of clusters below, at `/clusters/NAME/...` of the cell.
+
+mod below;
+mod gate;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request, extract::State, response::IntoResponse};
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use chrono::Utc;
+use futures::StreamExt;
+use http::{Response, StatusCode, header::AUTHORIZATION};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::below::{Downward, Guarded};
+use super::{bootstrap, cell::CellError, decision_log::NAMESPACE};
+use crate::agent::{
+    proto::RequestHead,
+    proxy::{Below, ProxyError, headers, path},
+};
+
+/// Requests that wait for the head of their answer at a time.
+const AT_ONCE: usize = 4096;
+/// Longest time that a stop waits for answers under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Where callers find the address and the authority of its certificate.
+pub(crate) const PUBLISHED: &str = "lattice-cell";
+const FIELD_MANAGER: &str = "lattice.dev/cell";
+
+/// How callers reach the proxy.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Names and addresses under which callers reach it, the one that they are told first.
+    pub hosts: Vec<String>,
+}
+
+struct Proxy {
+    client: Client,
+    guarded: Guarded,
+    free: Semaphore,
+}
+
+/// Serves callers until the stop.
+pub(crate) async fn run(
+    client: Client,
+    options: Options,
+    downward: Downward,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        if let Err(error) = serve(&client, &options, &downward, &stop).await {
+            tracing::error!(%error, "clusters below cannot be reached through this operator");
+        }
+        let _ = tokio::time::timeout(PATIENCE, stop.cancelled()).await;
+    }
+}
+
+async fn serve(
+    client: &Client,
+    options: &Options,
+    downward: &Downward,
+    stop: &CancellationToken,
+) -> Result<(), CellError> {
+    let authority = bootstrap::authority::ensure(client, Utc::now()).await?;
+    let (certificate, key) = authority.certify_server(&options.hosts, Utc::now())?;
+    let listener = std::net::TcpListener::bind(options.listen).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    let listen = |source| CellError::Listen {
+        address: options.listen,
+        source,
+    };
+    let listener = listener.map_err(listen)?;
+    let port = listener.local_addr().map_err(listen)?.port();
+    publish(client, options, port, authority.certificate()).await?;
+    let tls = RustlsConfig::from_config(Arc::new(bootstrap::tls(&certificate, &key)?));
+    let proxy = Arc::new(Proxy {
+        client: client.clone(),
+        guarded: Guarded {
+            client: client.clone(),
+            downward: downward.clone(),
+        },
+        free: Semaphore::new(AT_ONCE),
+    });
+    let router = Router::new().fallback(handle).with_state(proxy);
+    let handle = Handle::new();
+    let serving = axum_server::from_tcp_rustls(listener, tls)
+        .map_err(listen)?
+        .handle(handle.clone())
+        .serve(router.into_make_service());
+    tokio::pin!(serving);
+    tokio::select! {
+        result = &mut serving => return result.map_err(listen),
+        () = stop.cancelled() => handle.graceful_shutdown(Some(PATIENCE)),
+    }
+    serving.await.map_err(listen)
+}
+
+/// Says where the proxy is, and what its certificate is of.
+async fn publish(
+    client: &Client,
+    options: &Options,
+    port: u16,
+    authority: &str,
+) -> Result<(), CellError> {
+    let host = options.hosts.first().cloned().unwrap_or_default();
+    let map = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": PUBLISHED, "namespace": NAMESPACE},
+        "data": {"proxy": format!("{host}:{port}"), "ca.crt": authority},
+    });
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    maps.patch(PUBLISHED, &params, &Patch::Apply(&map)).await?;
+    Ok(())
+}
+
+async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
+    match proxy.answer(request).await {
+        Ok(response) => response,
+        Err(error) => said(&error),
+    }
+}
+
+impl Proxy {
+    async fn answer(&self, request: Request) -> Result<Response<Body>, ProxyError> {
+        let _free = self
+            .free
+            .try_acquire()
+            .map_err(|_| ProxyError::new(429, "too many requests at once; try again"))?;
+        let (parts, body) = request.into_parts();
+        let bad = |error: &dyn std::fmt::Display| ProxyError::new(400, error.to_string());
+        let whole = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let route = path::parse(whole).map_err(|error| ProxyError::new(404, error.to_string()))?;
+        let headers = headers::request(&parts.headers).map_err(|error| bad(&error))?;
+        if parts.headers.contains_key("upgrade") {
+            let why = "exec, attach and port-forward do not go through to clusters below";
+            return Err(ProxyError::new(501, why));
+        }
+        let token = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = token
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .map(str::trim);
+        let token = token.filter(|token| !token.is_empty()).ok_or_else(|| {
+            ProxyError::new(401, "the header `Authorization: Bearer TOKEN` is missing")
+        })?;
+        let caller = gate::caller(&self.client, token).await?;
+        let head = RequestHead {
+            method: parts.method.as_str().to_owned(),
+            path: route.path,
+            headers,
+            caller: Some(caller),
+            route: route.clusters,
+            upgrade: false,
+        };
+        let body = body.into_data_stream();
+        let body = body
+            .map(|piece| piece.map_err(|error| error.to_string()))
+            .boxed();
+        let response = self.guarded.forward(head, body).await?;
+        Ok(response.map(|chunks| {
+            Body::from_stream(chunks.map(|piece| piece.map_err(std::io::Error::other)))
+        }))
+    }
+}
+
+/// As an API server says it, so that kubectl shows it.
+fn said(error: &ProxyError) -> Response<Body> {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let reason = match error.status {
+        400 => "BadRequest",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        405 => "MethodNotAllowed",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        _ => "InternalError",
+    };
+    let body = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": error.message,
+        "reason": reason,
+        "code": status.as_u16(),
+    });
+    (status, axum::Json(body)).into_response()
+}

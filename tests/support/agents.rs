@@ -1,0 +1,259 @@
+//! A cell and agents in memory, that speak over real sockets.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use lattice::{
+    agent::{
+        client::{self, Host, Report},
+        proto::{
+            CommandDone, InboxRecord, OutboxRecord, RenewResponse, TunnelDown, TunnelUp,
+            agent_message::Payload, cell_command::Command, tunnel_down, tunnel_up,
+        },
+        server::{Cell, Credentials, Registry, Server},
+        session::{CommandId, Event, Identity, News},
+    },
+    clusters::bootstrap::{Authority, Known, SigningRequest},
+    operator::crypto::install_fips_provider,
+};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// What a cell knows and was told.
+pub struct Fleet {
+    pub authority: Arc<Authority>,
+    pub known: Mutex<BTreeMap<String, Known>>,
+    pub kept: Mutex<BTreeMap<String, OutboxRecord>>,
+    pub events: Mutex<Vec<(String, Event)>>,
+}
+
+/// Shared, so that tests see what the server does.
+#[derive(Clone)]
+pub struct Shared(pub Arc<Fleet>);
+
+impl Registry for Shared {
+    fn known(&self, cluster: &str) -> Option<Known> {
+        self.0.known.lock().unwrap().get(cluster).cloned()
+    }
+    async fn load(&self, cluster: &str) -> Result<Option<OutboxRecord>, String> {
+        Ok(self.0.kept.lock().unwrap().get(cluster).cloned())
+    }
+    async fn keep(&self, cluster: &str, record: OutboxRecord) -> Result<(), String> {
+        self.0
+            .kept
+            .lock()
+            .unwrap()
+            .insert(cluster.to_owned(), record);
+        Ok(())
+    }
+    fn told(&self, cluster: &str, event: Event) {
+        self.0
+            .events
+            .lock()
+            .unwrap()
+            .push((cluster.to_owned(), event));
+    }
+    fn certify(&self, request: &SigningRequest, uid: &str) -> Result<RenewResponse, String> {
+        let certificate = self.0.authority.certify_agent(request, uid, Utc::now());
+        Ok(RenewResponse {
+            certificate: certificate.map_err(|error| error.to_string())?,
+            authorities: self.0.authority.certificate().to_owned(),
+        })
+    }
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        install_fips_provider().unwrap();
+        let authority = Authority::generate("test", Utc::now()).unwrap();
+        Self(Arc::new(Fleet {
+            authority: Arc::new(authority),
+            known: Mutex::default(),
+            kept: Mutex::default(),
+            events: Mutex::default(),
+        }))
+    }
+
+    /// A cluster of this name, with UID `uid-NAME`.
+    pub fn add(&self, cluster: &str) {
+        let known = Known {
+            uid: format!("uid-{cluster}"),
+            revoked_before: None,
+        };
+        self.0
+            .known
+            .lock()
+            .unwrap()
+            .insert(cluster.to_owned(), known);
+    }
+
+    pub fn heard(&self, is: impl Fn(&str, &Event) -> bool) -> bool {
+        let events = self.0.events.lock().unwrap();
+        events.iter().any(|(cluster, event)| is(cluster, event))
+    }
+}
+
+/// A running cell.
+pub struct Running {
+    pub cell: Cell<Shared>,
+    pub address: SocketAddr,
+    pub stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Running {
+    pub async fn start(fleet: &Shared, address: SocketAddr) -> Self {
+        let hosts = ["127.0.0.1".to_owned()];
+        let (certificate, key) = fleet
+            .0
+            .authority
+            .certify_server(&hosts, Utc::now())
+            .unwrap();
+        let credentials = Credentials {
+            certificate,
+            key,
+            authorities: fleet.0.authority.certificate().to_owned(),
+        };
+        let server = Server::bind(address, &credentials).await.unwrap();
+        let (address, stop) = (server.address().unwrap(), CancellationToken::new());
+        let cell = Cell::new("root", fleet.clone());
+        let serving = tokio::spawn({
+            let (cell, stop) = (cell.clone(), stop.clone());
+            async move { cell.serve(server, stop).await.unwrap() }
+        });
+        Self {
+            cell,
+            address,
+            stop,
+            serving,
+        }
+    }
+
+    pub async fn end(self) {
+        self.stop.cancel();
+        self.serving.await.unwrap();
+    }
+}
+
+/// What an agent has, and did.
+pub struct Machine {
+    pub cluster: String,
+    pub key: KeyPair,
+    pub certificate: Mutex<String>,
+    pub authorities: Mutex<String>,
+    pub kept: Mutex<InboxRecord>,
+    pub applied: Mutex<Vec<(CommandId, Command)>>,
+    pub news: Mutex<Vec<News>>,
+    pub renewals: Mutex<u32>,
+}
+
+impl Machine {
+    /// With a certificate that was made at this time by this authority.
+    pub fn new(cluster: &str, authority: &Authority, at: DateTime<Utc>) -> Arc<Self> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, cluster);
+        let request = params.serialize_request(&key).unwrap().pem().unwrap();
+        let request = SigningRequest::from_pem(&request).unwrap();
+        let uid = format!("uid-{cluster}");
+        let certificate = authority.certify_agent(&request, &uid, at).unwrap();
+        Arc::new(Self {
+            cluster: cluster.to_owned(),
+            key,
+            certificate: Mutex::new(certificate),
+            authorities: Mutex::new(authority.certificate().to_owned()),
+            kept: Mutex::default(),
+            applied: Mutex::default(),
+            news: Mutex::default(),
+            renewals: Mutex::default(),
+        })
+    }
+
+    pub fn run(self: &Arc<Self>, address: SocketAddr) -> (mpsc::Sender<Report>, CancellationToken) {
+        let (sender, reports) = mpsc::channel(16);
+        let stop = CancellationToken::new();
+        let identity = Identity {
+            cluster: self.cluster.clone(),
+            agent_version: "1.0.0".into(),
+            kubernetes_version: "v1.36.3".into(),
+        };
+        let running = client::run(
+            Arc::clone(self),
+            address.to_string(),
+            identity,
+            reports,
+            stop.clone(),
+        );
+        tokio::spawn(running);
+        (sender, stop)
+    }
+
+    pub fn lost_because(&self, part: &str) -> bool {
+        let news = self.news.lock().unwrap();
+        news.iter()
+            .any(|news| matches!(news, News::Lost { why, .. } if why.contains(part)))
+    }
+}
+
+impl Host for Machine {
+    async fn credentials(&self) -> Result<Credentials, String> {
+        Ok(Credentials {
+            certificate: self.certificate.lock().unwrap().clone(),
+            key: self.key.serialize_pem(),
+            authorities: self.authorities.lock().unwrap().clone(),
+        })
+    }
+    async fn renewed(&self, response: RenewResponse) -> Result<(), String> {
+        *self.certificate.lock().unwrap() = response.certificate;
+        *self.authorities.lock().unwrap() = response.authorities;
+        *self.renewals.lock().unwrap() += 1;
+        Ok(())
+    }
+    async fn load(&self) -> Result<InboxRecord, String> {
+        Ok(self.kept.lock().unwrap().clone())
+    }
+    async fn keep(&self, record: InboxRecord) -> Result<(), String> {
+        *self.kept.lock().unwrap() = record;
+        Ok(())
+    }
+    async fn apply(&self, id: CommandId, command: Command) -> Payload {
+        self.applied.lock().unwrap().push((id, command));
+        Payload::CommandDone(CommandDone {
+            success: true,
+            error_message: String::new(),
+        })
+    }
+    /// Says back what is said.
+    async fn serve(&self, mut down: tonic::Streaming<TunnelDown>, up: mpsc::Sender<TunnelUp>) {
+        while let Ok(Some(TunnelDown { frame: Some(frame) })) = down.message().await {
+            let tunnel_down::Frame::Chunk(bytes) = frame else {
+                return;
+            };
+            let frame = Some(tunnel_up::Frame::Chunk(bytes));
+            if up.send(TunnelUp { frame }).await.is_err() {
+                return;
+            }
+        }
+    }
+    fn told(&self, news: News) {
+        self.news.lock().unwrap().push(news);
+    }
+}
+
+/// Waits until it is so.
+pub async fn eventually(what: &str, seconds: u64, is: impl Fn() -> bool) {
+    for _ in 0..seconds * 20 {
+        if is() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what}: not within {seconds} s");
+}
