@@ -380,7 +380,7 @@ fn a_deleted_cluster_comes_back_before_its_machines_go() {
     };
     let (into, back) = (Action::Move(Way::Into), Action::Move(Way::Back));
     assert_eq!(actions(Home::Going, true), [into]);
-    assert_eq!(actions(Home::There, true), [back.clone()]);
+    assert_eq!(actions(Home::There, true), std::slice::from_ref(&back));
     assert_eq!(actions(Home::Coming, true), [back]);
     // It will not answer for much longer, and nothing is to depend on that.
     assert_eq!(actions(Home::Here, true), [Action::Forget]);
