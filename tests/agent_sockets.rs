@@ -67,6 +67,7 @@ async fn commands_go_down_and_reports_come_up_over_restarts_of_the_cell() {
         ready_nodes: 2,
         total_nodes: 3,
         conditions: Vec::new(),
+        ..ClusterHealth::default()
     };
     let report = Report::Latest(Payload::ClusterHealth(health.clone()));
     reports.send(report).await.unwrap();

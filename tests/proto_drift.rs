@@ -4,9 +4,10 @@
 
 use std::{fs, path::Path};
 
-const CONTRACT: [&str; 3] = [
+const CONTRACT: [&str; 4] = [
     "lattice/agent/v1/agent.proto",
     "lattice/agent/v1/ledger.proto",
+    "lattice/agent/v1/tree.proto",
     "lattice/agent/v1/tunnel.proto",
 ];
 const GENERATED: &str = "lattice.agent.v1.rs";

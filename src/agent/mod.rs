@@ -6,5 +6,6 @@ pub mod proto;
 pub mod proxy;
 pub mod server;
 pub mod session;
+pub mod subtree;
 mod tls;
 pub mod tree;

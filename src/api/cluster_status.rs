@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cluster_agent::AgentStatus;
 use super::conditions::{Condition, conditions_schema};
 use super::flux::FluxStatus;
 use super::money::Money;
@@ -35,6 +36,9 @@ pub struct LatticeClusterStatus {
     /// What the cluster costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<ClusterCost>,
+    /// What its agent says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentStatus>,
     /// When the cluster was last looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reconciled: Option<Timestamp>,

@@ -8,6 +8,7 @@
 pub mod capacity;
 pub mod catalog;
 pub mod cluster;
+pub mod cluster_agent;
 pub mod cluster_provider;
 pub mod cluster_status;
 pub mod conditions;

@@ -173,7 +173,8 @@ async fn inputs(client: &Client) -> Result<Inputs, OnlineError> {
     })
 }
 
-async fn list<K>(client: &Client) -> Result<Vec<K>, OnlineError>
+/// All objects of a kind.
+pub(super) async fn list<K>(client: &Client) -> Result<Vec<K>, OnlineError>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
 {

@@ -5,6 +5,7 @@
 
 mod against;
 mod cloud;
+mod cluster;
 mod completions;
 mod crds;
 mod demo;
@@ -81,6 +82,7 @@ enum Command {
     Render(render::Args),
     Demo(demo::Args),
     Operator(operator::Args),
+    Cluster(cluster::Args),
     Kubeconfig(kubeconfig::Args),
     Log(log::Args),
     Replay(replay::Args),
@@ -117,6 +119,7 @@ impl Command {
             Self::Render(args) => args.run(out),
             Self::Demo(args) => args.run(out),
             Self::Operator(args) => args.run(out),
+            Self::Cluster(args) => args.run(out),
             Self::Kubeconfig(args) => args.run(out),
             Self::Log(args) => args.run(out),
             Self::Replay(args) => args.run(out),

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
@@ -142,6 +143,27 @@ impl Campaign {
     }
 }
 
+/// When somebody led last: now, if somebody does. None where there is no lease.
+pub(crate) async fn last_led(client: &Client) -> kube::Result<Option<DateTime<Utc>>> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
+    let lease = leases.get_opt(LEASE).await?;
+    Ok(lease.and_then(|lease| led(&lease, SystemTime::now()).map(DateTime::from)))
+}
+
+fn led(lease: &Lease, now: SystemTime) -> Option<SystemTime> {
+    let holder = lease.spec.as_ref()?.holder_identity.as_deref();
+    if let Some((until, _)) = held(lease, holder.unwrap_or_default())
+        && now < until
+    {
+        return Some(now);
+    }
+    let renewed = lease.spec.as_ref()?.renew_time.as_ref();
+    // One who steps down leaves no time but that of the write.
+    let written = lease.metadata.managed_fields.iter().flatten();
+    let written = written.filter_map(|entry| Some(entry.time.as_ref()?.0.into()));
+    written.chain(renewed.map(|time| time.0.into())).max()
+}
+
 /// Until when this identity has the lease, and how often it had changed hands by then.
 fn held(lease: &Lease, identity: &str) -> Option<(SystemTime, i64)> {
     let spec = lease.spec.as_ref()?;
@@ -158,7 +180,9 @@ fn held(lease: &Lease, identity: &str) -> Option<(SystemTime, i64)> {
 mod tests {
     use super::*;
     use k8s_openapi::{
-        api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime, jiff,
+        api::coordination::v1::LeaseSpec,
+        apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, MicroTime, Time},
+        jiff,
     };
 
     fn lease(holder: &str) -> Lease {
@@ -172,6 +196,22 @@ mod tests {
             }),
             ..Lease::default()
         }
+    }
+
+    #[test]
+    fn a_lease_tells_when_somebody_led_last() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(led(&lease("me"), at(10)), Some(at(10)));
+        assert_eq!(led(&lease("me"), at(100)), Some(at(0)));
+        let mut left = lease("me");
+        left.spec = Some(LeaseSpec::default());
+        assert_eq!(led(&left, at(100)), None);
+        let time = Time(jiff::Timestamp::from_second(40).unwrap());
+        left.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
+            time: Some(time),
+            ..ManagedFieldsEntry::default()
+        }]);
+        assert_eq!(led(&left, at(100)), Some(at(40)));
     }
 
     #[test]

@@ -51,6 +51,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::error::OperatorError;
+pub(crate) use self::leader::last_led;
 use crate::clusters::provider::controller;
 
 use self::{
@@ -168,6 +169,7 @@ pub async fn run(
     tasks.spawn(agent::run(
         client.clone(),
         downward.clone(),
+        stores.clusters.clone(),
         terms.clone(),
         stop.clone(),
     ));

@@ -356,6 +356,7 @@ fn report_kind(payload: &Payload) -> Option<u8> {
         Payload::ClusterHealth(_) => Some(0),
         Payload::Status(_) => Some(1),
         Payload::FluxStatus(_) => Some(2),
+        Payload::Subtree(_) => Some(3),
         _ => None,
     }
 }

@@ -46,6 +46,7 @@ mod tests {
                 ready_nodes,
                 total_nodes,
                 conditions: Vec::new(),
+                ..ClusterHealth::default()
             }),
             ..Facts::default()
         }

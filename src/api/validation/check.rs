@@ -203,7 +203,7 @@ fn check_number(
 }
 
 /// A hint at the nearest of the known names, if one is near.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let wanted = name.to_lowercase();
     let near = known.map(|known| (strsim::jaro_winkler(&wanted, &known.to_lowercase()), known));
     let nearest = near

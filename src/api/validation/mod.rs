@@ -21,6 +21,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+pub(crate) use self::check::did_you_mean;
 use self::node::Node;
 use self::path::Trail;
 pub use self::path::{PathSegment, Violation};

@@ -7,7 +7,7 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, Client};
+use kube::{Api, Client, runtime::reflector::Store};
 use tokio::{
     sync::{mpsc, watch as channel},
     time::timeout,
@@ -16,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::host::KubeHost;
 use super::{decision_log::NAMESPACE, leader::Term, proxy::Downward};
-use crate::agent::{client, session::Identity};
+use crate::{
+    agent::{client, session::Identity},
+    api::LatticeCluster,
+};
 
 /// Where the parent is, as the bootstrap left it.
 const PARENT: &str = "lattice-parent";
@@ -39,13 +42,14 @@ struct Parent {
 pub(crate) async fn run(
     client: Client,
     downward: Downward,
+    clusters: Store<LatticeCluster>,
     terms: channel::Receiver<Option<Term>>,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
         let term = terms.borrow().clone();
         if let Some(term) = term {
-            let session = session(&client, &downward, stop.child_token());
+            let session = session(&client, &downward, &clusters, stop.child_token());
             let over = term.over.run_until_cancelled(session);
             if let Some(Some(Err(why))) = stop.run_until_cancelled(over).await {
                 tracing::warn!(why, "no session with the cell above");
@@ -59,6 +63,7 @@ pub(crate) async fn run(
 async fn session(
     client: &Client,
     downward: &Downward,
+    clusters: &Store<LatticeCluster>,
     stop: CancellationToken,
 ) -> Result<(), String> {
     let Some(parent) = parent(client).await? else {
@@ -72,7 +77,7 @@ async fn session(
         kubernetes_version: version.map_or_else(|_| String::new(), |info| info.git_version),
     };
     let (sender, reports) = mpsc::channel(REPORTS);
-    let watching = watch::watch(client.clone(), sender);
+    let watching = watch::watch(client.clone(), clusters.clone(), sender);
     tokio::spawn(stop.clone().run_until_cancelled_owned(watching));
     let host = Arc::new(KubeHost::new(
         client.clone(),

@@ -3,13 +3,21 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{Api, Client, ResourceExt, api::ListParams, runtime::reflector::Store};
 use tokio::sync::mpsc;
 
-use crate::agent::{
-    client::Report,
-    proto::{AgentState, ClusterHealth, agent_message::Payload},
-    session::{Facts, state},
+use crate::{
+    agent::{
+        client::Report,
+        proto::{AgentState, ClusterHealth, SubtreeState, agent_message::Payload},
+        session::{Facts, state},
+        subtree,
+    },
+    api::{
+        LatticeCluster,
+        cluster_agent::ClusterBelow,
+        quantity::{Cores, MemoryGi},
+    },
 };
 
 /// How often the cluster is looked at.
@@ -20,11 +28,16 @@ const MOST_NAMED: usize = 20;
 const PAGE: u32 = 500;
 
 /// Looks at the cluster until nobody wants to know any more.
-pub(super) async fn watch(client: Client, reports: mpsc::Sender<Report>) {
+pub(super) async fn watch(
+    client: Client,
+    clusters: Store<LatticeCluster>,
+    reports: mpsc::Sender<Report>,
+) {
     loop {
         let (state, health) = look(&client).await;
         let mut news = vec![Report::State(state)];
         news.extend(health.map(|health| Report::Latest(Payload::ClusterHealth(health))));
+        news.push(Report::Latest(Payload::Subtree(below(&clusters))));
         for report in news {
             if reports.send(report).await.is_err() {
                 return;
@@ -53,6 +66,17 @@ pub(super) async fn look(client: &Client) -> (AgentState, Option<ClusterHealth>)
     (state(&facts), Some(health))
 }
 
+/// What is known here of the clusters below, by name.
+fn below(clusters: &Store<LatticeCluster>) -> SubtreeState {
+    let mut all: Vec<ClusterBelow> = clusters
+        .state()
+        .iter()
+        .flat_map(|cluster| ClusterBelow::all_of(cluster))
+        .collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    subtree::tell(&all)
+}
+
 async fn nodes(client: &Client) -> kube::Result<Vec<Node>> {
     let nodes: Api<Node> = Api::all(client.clone());
     let mut params = ListParams::default().limit(PAGE);
@@ -77,10 +101,24 @@ fn health(nodes: &[Node]) -> ClusterHealth {
     let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
     let ready_nodes = count(nodes.len() - down.len());
     down.truncate(MOST_NAMED);
+    let allocatable = |name: &str| {
+        let each = nodes.iter().filter_map(move |node| {
+            let amounts = node.status.as_ref()?.allocatable.as_ref()?;
+            Some(amounts.get(name)?.0.as_str())
+        });
+        each.collect::<Vec<&str>>()
+    };
+    // What cannot be read counts as nothing.
+    let cores = allocatable("cpu").into_iter().flat_map(Cores::parse);
+    let memory = allocatable("memory")
+        .into_iter()
+        .flat_map(MemoryGi::parse_bytes);
     ClusterHealth {
         ready_nodes,
         total_nodes: count(nodes.len()),
         conditions: down,
+        milli_cores: cores.map(Cores::millis).sum(),
+        memory_mib: memory.map(MemoryGi::mib).sum(),
     }
 }
 
@@ -100,7 +138,10 @@ mod tests {
     fn node(name: &str, ready: &str) -> Node {
         let node = serde_json::json!({
             "metadata": {"name": name},
-            "status": {"conditions": [{"type": "Ready", "status": ready}]},
+            "status": {
+                "conditions": [{"type": "Ready", "status": ready}],
+                "allocatable": {"cpu": "1500m", "memory": "2Gi", "pods": "110"},
+            },
         });
         serde_json::from_value(node).unwrap()
     }
@@ -110,6 +151,7 @@ mod tests {
         let all = [node("b", "Unknown"), node("a", "True"), Node::default()];
         let health = health(&all);
         assert_eq!((health.ready_nodes, health.total_nodes), (1, 3));
+        assert_eq!((health.milli_cores, health.memory_mib), (3000, 4096));
         assert_eq!(health.conditions[1], "node b is not ready");
     }
 }

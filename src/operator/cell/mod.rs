@@ -23,6 +23,8 @@ use crate::{
 
 /// Pause after the server failed.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Agents that have not dialled again after this time are gone.
+const GRACE: Duration = Duration::from_secs(30);
 /// How often the server's own certificate is made anew.
 const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -117,6 +119,15 @@ async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> 
     };
     let cell = Cell::new(&parts.options.name, fleet);
     tokio::spawn(over.clone().run_until_cancelled_owned(renewing));
+    let settling = {
+        let (board, changed, began) = (parts.board.clone(), Arc::clone(&parts.changed), Utc::now());
+        async move {
+            tokio::time::sleep(GRACE).await;
+            board.settle(began);
+            changed.notify_one();
+        }
+    };
+    tokio::spawn(over.clone().run_until_cancelled_owned(settling));
     parts.downward.set(Some(cell.clone()));
     Ok(cell.serve(server, over).await?)
 }
