@@ -4,88 +4,25 @@
 
 mod support;
 
-use std::{net::TcpListener, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
-use chrono::Utc;
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::api::{
     authentication::v1::TokenRequest,
-    core::v1::{ConfigMap, Secret, ServiceAccount},
+    core::v1::{ConfigMap, ServiceAccount},
 };
 use kube::{
     Api, Client, Config,
     api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
-use lattice::{
-    clusters::bootstrap::{Authority, SigningRequest},
-    operator::{Options, cell, proxy, run},
-};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use lattice::operator::{Options, proxy};
 use serde_json::{Value, json};
-use support::{fleet, pivoting::Place};
-use tokio_util::sync::CancellationToken;
-
-/// A port that was free a moment ago.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-fn operate(client: &Client, options: Options) -> CancellationToken {
-    let stop = CancellationToken::new();
-    let running = run(client.clone(), options, stop.clone());
-    tokio::spawn(async move { running.await.unwrap() });
-    stop
-}
-
-/// What the first call of a new cluster's machine leaves there, by the cell's own authority.
-async fn join(parent: &Client, child: &Client, cluster: &str, endpoint: &str) {
-    let secrets: Api<Secret> = Api::namespaced(parent.clone(), "lattice-system");
-    let secret = fleet::eventually("the cell's authority", || async {
-        secrets.get_opt("lattice-cell-authority").await.unwrap()
-    })
-    .await;
-    let data = secret.data.unwrap();
-    let text = |key: &str| String::from_utf8(data[key].0.clone()).unwrap();
-    let authority = Authority::from_pem(&text("tls.crt"), &text("tls.key")).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, cluster);
-    let request = params.serialize_request(&key).unwrap().pem().unwrap();
-    let request = SigningRequest::from_pem(&request).unwrap();
-    let object = fleet::get(parent, "LatticeCluster", cluster).await.unwrap();
-    let uid = object["metadata"]["uid"].as_str().unwrap();
-    let certificate = authority.certify_agent(&request, uid, Utc::now()).unwrap();
-    let named = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "lattice-system"}});
-    let with = |mut object: Value, field: &str, data: Value| {
-        object[field] = data;
-        object
-    };
-    for object in [
-        with(
-            named("Secret", "lattice-agent-certificate"),
-            "stringData",
-            json!({"tls.crt": certificate, "ca.crt": authority.certificate()}),
-        ),
-        with(
-            named("Secret", "lattice-agent-key"),
-            "stringData",
-            json!({"tls.key": key.serialize_pem()}),
-        ),
-        with(
-            named("ConfigMap", "lattice-parent"),
-            "data",
-            json!({"cluster": cluster, "endpoint": endpoint}),
-        ),
-    ] {
-        fleet::apply(child, &object).await;
-    }
-}
+use support::{
+    cells::{fleet_of_one, join, operate, port, serving},
+    fleet,
+    pivoting::Place,
+};
 
 /// A token of a service account of this name.
 async fn token(client: &Client, name: &str) -> String {
@@ -181,35 +118,6 @@ fn curl(folder: &std::path::Path, url: &str, token: &str, headers: &[&str]) -> (
     )
 }
 
-/// A cluster that people have declared, with its pool and class.
-fn fleet_of_one() -> [Value; 3] {
-    let lattice = |kind: &str, name: &str, spec: Value| {
-        json!({
-            "apiVersion": "lattice.dev/v1alpha1",
-            "kind": kind,
-            "metadata": {"name": name},
-            "spec": spec,
-        })
-    };
-    let class = json!({
-        "providers": {"aws": {"instanceType": "m5.large"}},
-        "resources": {"cores": 2, "memoryGi": 8},
-        "costPerHour": {"aws": 0.1},
-    });
-    let pool =
-        json!({"provider": {"type": "aws", "region": "us-east-1"}, "nodeClasses": ["little"]});
-    let cluster = json!({
-        "poolRef": "us",
-        "provider": {"type": "aws", "kubernetes": {"version": "1.36.3"}},
-        "nodes": {"controlPlane": 1, "controlPlaneClass": "little"},
-    });
-    [
-        lattice("LatticeNodeClass", "little", class),
-        lattice("LatticePool", "us", pool),
-        lattice("LatticeCluster", "east", cluster),
-    ]
-}
-
 fn named(name: &str, data: &str) -> ConfigMap {
     let map = json!({"metadata": {"name": name}, "data": {"said": data}});
     serde_json::from_value(map).unwrap()
@@ -222,22 +130,16 @@ async fn an_agent_joins_and_its_api_server_is_reached_through_the_cell() {
     let (parent, child) = (&above.client, &below.client);
     tokio::join!(fleet::install_kinds(parent), fleet::install_kinds(child));
     let agents = port();
-    let hosts = vec!["127.0.0.1".to_owned()];
     let options = Options {
-        cell: Some(cell::Options {
-            listen: format!("127.0.0.1:{agents}").parse().unwrap(),
-            hosts: hosts.clone(),
-            name: "root".to_owned(),
-        }),
         proxy: Some(proxy::Options {
             listen: "127.0.0.1:0".parse().unwrap(),
-            hosts,
+            hosts: vec!["127.0.0.1".to_owned()],
         }),
-        ..fleet::options("parent")
+        ..serving("parent", agents)
     };
     let parent_stop = operate(parent, options);
     let child_stop = operate(child, fleet::options("child"));
-    for object in fleet_of_one() {
+    for object in fleet_of_one("east") {
         fleet::apply(parent, &object).await;
     }
     join(parent, child, "east", &format!("127.0.0.1:{agents}")).await;

@@ -6,6 +6,7 @@
 // Each test binary includes this file and uses what it needs of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod cells;
 pub mod cluster_api;
 pub mod cluster_graph;
 pub mod fleet;

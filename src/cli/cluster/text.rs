@@ -247,27 +247,19 @@ mod tests {
 
     #[test]
     fn the_tree_has_all_clusters_and_how_old_each_figure_is() {
-        let expected = "\
-CLUSTER      STATE        READY  CORES  MEMORY  KUBERNETES  LATTICE  SEEN       HOURLY  PRICED
-eu           Ready          3/3     12    48Gi  v1.36.3     0.1.0    now          1.25  now
-├─ east      Ready          5/5      -       -  v1.36.3     0.1.0    now           0.5  now
-└─ west      Ready, lost    1/2      -       -  v1.36.3     0.1.0    3m20s ago     0.5  3m20s ago
-   └─ far    Ready, lost    2/2      -       -  v1.36.3     -        3m20s ago     0.5  3m20s ago
-us           Pending        0/4      -       -  -           -        now             -  now
+        let expected = "
+ CLUSTER    STATE        READY  CORES  MEMORY  KUBERNETES  LATTICE  SEEN       HOURLY  PRICED
+ eu         Ready          3/3     12    48Gi  v1.36.3     0.1.0    now          1.25  now
+ ├─ east    Ready          5/5      -       -  v1.36.3     0.1.0    now           0.5  now
+ └─ west    Ready, lost    1/2      -       -  v1.36.3     0.1.0    3m20s ago     0.5  3m20s ago
+    └─ far  Ready, lost    2/2      -       -  v1.36.3     -        3m20s ago     0.5  3m20s ago
+ us         Pending        0/4      -       -  -           -        now             -  now
 
 5 clusters: 11 of 16 nodes ready, 12 cores, 48Gi, 2.75 an hour
 ";
-        assert_eq!(trimmed(&tree(&view())), expected, "\n{}", tree(&view()));
+        assert_eq!(format!("\n{}", tree(&view())), expected);
         let list = list(&view());
         assert!(list.contains("\n eu/west/far "), "{list}");
-    }
-
-    /// Without the margin that the tables' style has.
-    fn trimmed(text: &str) -> String {
-        let lines = text
-            .lines()
-            .map(|line| line.strip_prefix(' ').unwrap_or(line));
-        lines.map(|line| line.to_owned() + "\n").collect()
     }
 
     #[test]
