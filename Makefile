@@ -9,7 +9,7 @@ API_TESTS := 'api_*'
 CLUSTER_TESTS := 'clusters_*'
 PURE_TESTS := $(foreach file,$(filter-out tests/api_% tests/clusters_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane machine-parts build demo test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean fuzz
+.PHONY: help setup control-plane machine-parts build demo demo-clusters test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean fuzz
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,12 @@ build: ## Builds the release binary
 demo: setup ## Runs a fleet on this machine, from nothing
 	@$(MAKE) --no-print-directory -j2 build control-plane
 	target/release/lattice demo
+
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+demo-clusters: setup ## Makes a cluster on this machine, from nothing; needs root
+	@$(MAKE) --no-print-directory -j2 build machine-parts
+	$(AS_ROOT) target/release/lattice demo --clusters
 
 # The Go build and the Rust build have long stretches in which one core is idle, so they share the machine.
 test: setup ## Everything: format, lints, unit tests, tests against a real API server

@@ -13,7 +13,8 @@ command -v go >/dev/null || lacks golang-go
 command -v clang >/dev/null || lacks clang
 command -v ip >/dev/null || [ -x /usr/sbin/ip ] || lacks iproute2
 command -v unshare >/dev/null || lacks util-linux
-# Machines call the bootstrap webhook with curl and this, and so do its tests.
+# Machines call the bootstrap webhook with these, and so do its tests.
+command -v curl >/dev/null || lacks curl
 command -v openssl >/dev/null || lacks openssl
 # Without dpkg there is no telling; the build will say if the library is not there.
 if command -v dpkg-query >/dev/null; then

@@ -4,6 +4,8 @@
 //! are changes, 1 not done. Results go to stdout, everything else to stderr.
 
 mod against;
+mod apply;
+mod beside;
 mod cloud;
 mod cluster;
 mod completions;

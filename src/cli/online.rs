@@ -15,6 +15,7 @@ use crate::clusters::provider::{
 };
 use crate::operator::{
     OperatorError, control_plane::ControlPlaneError, decision_log::LogError, install::InstallError,
+    managers::ManagersError,
 };
 
 /// Threads that compute when a command is over get this long to end.
@@ -78,6 +79,20 @@ pub(crate) enum OnlineError {
         "the kubeconfig's user has no token, and a certificate ends at the API server that it is shown to\n  make one with `kubectl create token`, or name a kubeconfig that has one"
     )]
     NoToken,
+    /// Cluster API's managers.
+    #[error(transparent)]
+    Managers(#[from] ManagersError),
+    /// Something that runs beside does not.
+    #[error("cannot go on: {0}")]
+    Ended(String),
+    /// A cluster does not manage itself in time.
+    #[error("after {seconds} s this is what there is of clusters: {told}")]
+    NotReady {
+        /// How long was waited.
+        seconds: u64,
+        /// What they have come to.
+        told: String,
+    },
     /// Somebody stopped the command before it was done.
     #[error("stopped before it was done")]
     Stopped,
@@ -167,5 +182,19 @@ pub(crate) async fn client(
         // Taken from HTTPS_PROXY, which says nothing about the loopback interface.
         config.proxy_url = None;
     }
+    Ok(Client::try_from(config)?)
+}
+
+/// A client for an API server on a machine of this host, to which no proxy leads.
+pub(crate) async fn nearby(kubeconfig: &[u8]) -> Result<Client, OnlineError> {
+    let wrong = |error: &dyn std::fmt::Display| OnlineError::Kubeconfig(error.to_string());
+    let text = String::from_utf8_lossy(kubeconfig);
+    let file = Kubeconfig::from_yaml(&text).map_err(|error| wrong(&error))?;
+    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| wrong(&error))?;
+    config.proxy_url = None;
+    config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = Some(PATIENCE);
     Ok(Client::try_from(config)?)
 }

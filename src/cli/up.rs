@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
+use super::beside::{Beside, Clusters};
 use super::error::CliError;
 use super::online::{self, OnlineError};
 use super::output::Output;
@@ -15,6 +16,8 @@ use crate::operator::{
     install,
 };
 
+const HINT: &str = "Running; Ctrl-C stops it.\n";
+const HINT_WITH_CLUSTERS: &str = "Running; Ctrl-C stops it. Machines go on: `lattice cloud machines` lists them, `lattice cloud down` ends them.\n";
 /// The same over restarts, so that the lease is had back at once.
 const IDENTITY: &str = "lattice-up";
 
@@ -22,7 +25,8 @@ const IDENTITY: &str = "lattice-up";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lattice up
-  lattice up --data /var/lib/lattice --http 127.0.0.1:8080")]
+  lattice up --data /var/lib/lattice --http 127.0.0.1:8080
+  sudo lattice up --clusters")]
 pub(crate) struct Args {
     /// The folder that keeps everything.
     #[arg(long, value_name = "DIR", default_value = ".lattice/up")]
@@ -33,21 +37,35 @@ pub(crate) struct Args {
     /// Only the API server and its store.
     #[arg(long)]
     no_operator: bool,
+    /// Make clusters too, of machines on this host, with Cluster API's managers beside the operator. Needs root, and
+    /// what `make machine-parts` builds.
+    #[arg(long, conflicts_with = "no_operator")]
+    clusters: bool,
+    #[command(flatten)]
+    made: Clusters,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         online::run(async |stop| {
+            if self.clusters {
+                self.made.check().await?;
+            }
             let settings = Settings {
                 plane: plane(self.data.clone())?,
                 http: self.http,
                 operator: !self.no_operator,
+                clusters: self.clusters.then_some(self.made),
             };
             let kept = *out;
+            let hint = match self.clusters {
+                true => HINT_WITH_CLUSTERS,
+                false => HINT,
+            };
             session(settings, stop, async move |up: &Up, stop| {
                 let line = format!("export KUBECONFIG={}\n", up.kubeconfig.display());
                 let _ = kept.print(&line);
-                kept.complain("Running; Ctrl-C stops it.\n");
+                kept.complain(hint);
                 stop.cancelled().await;
                 Ok(())
             })
@@ -67,6 +85,8 @@ pub(super) struct Settings {
     pub(super) plane: control_plane::Options,
     pub(super) http: Option<SocketAddr>,
     pub(super) operator: bool,
+    /// How clusters are made, if they are.
+    pub(super) clusters: Option<Clusters>,
 }
 
 /// What runs.
@@ -116,19 +136,54 @@ where
     };
     progress.set_message("installing the kinds");
     install::install(&up.client).await?;
+    let mut beside = match &settings.clusters {
+        Some(clusters) => {
+            progress.set_message("starting the cloud and Cluster API's managers");
+            let places = (up.kubeconfig.as_path(), plane.data_dir());
+            Some(clusters.start(&up.client, places, stop).await?)
+        }
+        None => None,
+    };
     progress.finish_and_clear();
+    let result = tokio::select! {
+        result = operated(&up, settings, stop, work) => result,
+        error = plane.exited() => Err(error.into()),
+        error = exited(&mut beside) => Err(error),
+    };
+    match beside {
+        Some(beside) => result.and(beside.stop().await),
+        None => result,
+    }
+}
+
+/// Does the work while the operator runs.
+async fn operated<W>(
+    up: &Up,
+    settings: &Settings,
+    stop: &CancellationToken,
+    work: W,
+) -> Result<(), OnlineError>
+where
+    W: AsyncFnOnce(&Up, CancellationToken) -> Result<(), OnlineError>,
+{
     let inner = stop.child_token();
-    let operating = operate(&up, settings, inner.clone());
+    let operating = operate(up, settings, inner.clone());
     let mut operating = std::pin::pin!(operating);
     let first = tokio::select! {
-        result = work(&up, inner.clone()) => result,
+        result = work(up, inner.clone()) => result,
         result = &mut operating => return result,
-        error = plane.exited() => return Err(error.into()),
     };
     inner.cancel();
     // It lets the lease go, for which the API server still has to be there.
-    let operated = operating.await;
-    first.and(operated)
+    first.and(operating.await)
+}
+
+/// Waits for what runs beside to end unasked.
+async fn exited(beside: &mut Option<Beside>) -> OnlineError {
+    match beside {
+        Some(beside) => beside.exited().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The operator, or nothing that goes on until the stop.
@@ -141,6 +196,10 @@ async fn operate(up: &Up, settings: &Settings, stop: CancellationToken) -> Resul
         identity: IDENTITY.to_owned(),
         http: settings.http,
         ..Options::default()
+    };
+    let options = match &settings.clusters {
+        Some(clusters) => clusters.operator(options)?,
+        None => options,
     };
     Ok(operator::run(up.client.clone(), options, stop).await?)
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use chrono::Utc;
+use futures::{FutureExt, future::select_all};
 use k8s_openapi::api::{core::v1::Secret, discovery::v1::EndpointSlice};
 use kube::{
     Api, Client,
@@ -143,6 +144,16 @@ impl Managers {
         Ok(managers)
     }
 
+    /// Waits until one of them ends without having been asked to, and says which and how.
+    pub async fn exited(&mut self) -> ManagersError {
+        let ends = self
+            .running
+            .iter_mut()
+            .map(|process| process.ended().boxed());
+        let (error, ..) = select_all(ends).await;
+        error.into()
+    }
+
     /// Ends them.
     ///
     /// # Errors
@@ -155,8 +166,19 @@ impl Managers {
     }
 }
 
+/// Says which program is missing in these folders, if one is.
+///
+/// # Errors
+/// If one is.
+pub fn check(programs: &[PathBuf]) -> Result<(), ManagersError> {
+    let names = MANAGERS.iter().map(|(.., name)| *name).chain([RELEASE]);
+    names
+        .map(|name| find(programs, name))
+        .try_for_each(|found| found.map(drop))
+}
+
 fn release(options: &Options) -> Result<Equipment, ManagersError> {
-    let path = find(options, RELEASE)?;
+    let path = find(&options.programs, RELEASE)?;
     let text = std::fs::read_to_string(&path).map_err(file(&path))?;
     Equipment::of_release(&text).map_err(|source| ManagersError::Release {
         path,
@@ -164,14 +186,11 @@ fn release(options: &Options) -> Result<Equipment, ManagersError> {
     })
 }
 
-fn find(options: &Options, name: &'static str) -> Result<PathBuf, ManagersError> {
-    let paths = options.programs.iter().map(|folder| folder.join(name));
+fn find(programs: &[PathBuf], name: &'static str) -> Result<PathBuf, ManagersError> {
+    let paths = programs.iter().map(|folder| folder.join(name));
     let found = paths.into_iter().find(|path| path.is_file());
     found.ok_or_else(|| {
-        let searched = options
-            .programs
-            .iter()
-            .map(|path| path.display().to_string());
+        let searched = programs.iter().map(|path| path.display().to_string());
         ManagersError::Missing {
             name,
             searched: searched.collect::<Vec<_>>().join(", "),
@@ -193,7 +212,7 @@ async fn start(
         "--pdeathsig".to_owned(),
         "KILL".to_owned(),
         "--".to_owned(),
-        find(options, name)?.display().to_string(),
+        find(&options.programs, name)?.display().to_string(),
         format!("--kubeconfig={}", options.kubeconfig.display()),
         "--leader-elect=false".to_owned(),
         format!("--webhook-port={webhook}"),

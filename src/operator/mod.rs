@@ -54,6 +54,7 @@ pub use self::error::OperatorError;
 pub(crate) use self::leader::last_led;
 use crate::clusters::provider::controller;
 
+pub(crate) use self::provision::kept_kubeconfig;
 use self::{
     decision_log::{Keep, ensure_namespace},
     events::Events,

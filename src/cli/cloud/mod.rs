@@ -11,12 +11,12 @@ use super::error::CliError;
 use super::online::{self, OnlineError};
 use super::output::Output;
 use crate::clusters::provider::{
-    cloud::{self, Access, CloudClient, Credential, DEFAULT_CREDENTIAL, Fault, Network, Programs},
+    cloud::{
+        self, ADMINISTRATOR, Access, CloudClient, Credential, DEFAULT_CREDENTIAL, Fault, Network,
+        Programs,
+    },
     controller,
 };
-
-/// The credential that may do everything.
-const ADMINISTRATOR: &str = "admin";
 
 /// A cloud on this host whose machines are processes.
 #[derive(Debug, clap::Args)]
@@ -75,8 +75,8 @@ enum Command {
 }
 
 /// The network.
-#[derive(Debug, clap::Args)]
-struct Place {
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Place {
     /// The bridge that machines are plugged into.
     #[arg(long, value_name = "NAME", default_value = "lattice0")]
     bridge: String,
@@ -199,7 +199,14 @@ impl Args {
 }
 
 impl Place {
-    fn network(&self) -> Result<Network, OnlineError> {
+    pub(super) fn new(bridge: &str, subnet: &str) -> Self {
+        Self {
+            bridge: bridge.to_owned(),
+            subnet: subnet.to_owned(),
+        }
+    }
+
+    pub(super) fn network(&self) -> Result<Network, OnlineError> {
         Ok(Network::new(&self.bridge, &self.subnet)?)
     }
 }
@@ -254,14 +261,19 @@ impl Admit {
 impl Secret {
     fn text(&self, data: &Path) -> Result<String, CliError> {
         let access = Access::read(data, &self.credential).map_err(OnlineError::from)?;
-        let secret = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": self.name, "namespace": self.namespace},
-            "stringData": {"url": access.url, "token": access.token},
-        });
+        let secret = credentials(&self.name, &self.namespace, &access);
         Ok(serde_saphyr::to_string(&secret)?)
     }
+}
+
+/// The Secret by which clusters reach a cloud.
+pub(super) fn credentials(name: &str, namespace: &str, access: &Access) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": {"url": access.url, "token": access.token},
+    })
 }
 
 fn act(data: &Path, machine: &Machine, action: &str) -> Result<(), CliError> {

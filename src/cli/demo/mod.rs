@@ -1,15 +1,21 @@
 //! `lattice demo`: a fleet from a folder, decided on a real API server, and shown.
 
-mod manifests;
+mod alone;
+mod clusters;
 mod show;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
+use super::apply;
+use super::beside::Parts;
 use super::error::CliError;
 use super::live::Live;
 use super::manifests::Manifests;
@@ -30,19 +36,39 @@ const NAMED: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lattice demo
-  lattice demo --dir examples/seed")]
+  lattice demo --dir examples/seed
+  sudo lattice demo --clusters")]
 pub(crate) struct Args {
-    /// The manifests.
-    #[arg(long, value_name = "DIR", default_value = "examples/boutique")]
-    dir: PathBuf,
-    /// A folder that keeps the API server's data; without it nothing is kept.
+    /// The manifests; without it examples/boutique, and with --clusters examples/local.
     #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// A folder that keeps the API server's data; without it nothing is kept.
+    #[arg(long, value_name = "DIR", conflicts_with = "clusters")]
     data: Option<PathBuf>,
+    /// Make the clusters too, of machines on this host, until they manage themselves. Needs root, and what
+    /// `make machine-parts` builds.
+    #[arg(long)]
+    clusters: bool,
+    #[command(flatten)]
+    parts: Parts,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
-        let inputs = self.inputs(out)?;
+        let default = match self.clusters {
+            true => "examples/local",
+            false => "examples/boutique",
+        };
+        let inputs = inputs(self.dir.as_deref().unwrap_or(Path::new(default)), out)?;
+        match self.clusters {
+            true => clusters::run(&inputs, self.parts, *out)?,
+            false => self.decide(&inputs, out)?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Has everything decided, and shows it.
+    fn decide(&self, inputs: &Inputs, out: &Output) -> Result<(), CliError> {
         let folder = match &self.data {
             Some(_) => None,
             None => Some(Folder::temporary()?),
@@ -58,12 +84,13 @@ impl Args {
             plane,
             http: None,
             operator: true,
+            clusters: None,
         };
         let mut shown = String::new();
         online::run(async |stop| {
             up::session(settings, stop, async |up: &Up, stop: CancellationToken| {
                 let decided = async {
-                    manifests::apply(&up.client, &inputs).await?;
+                    apply::all(&up.client, inputs).await?;
                     show(up).await
                 };
                 shown = stop
@@ -74,20 +101,19 @@ impl Args {
             })
             .await
         })?;
-        out.print(&shown)?;
-        Ok(Outcome::Done)
+        Ok(out.print(&shown)?)
     }
+}
 
-    /// Reads and checks everything before anything starts.
-    fn inputs(&self, out: &Output) -> Result<Inputs, CliError> {
-        let manifests = Manifests::load(&self.dir)?;
-        let built = snapshot::build(&manifests.inputs);
-        let findings = manifests.examine(&built.problems);
-        if findings.errors() > 0 {
-            return Err(CliError::BadInput(findings.render(out.color_errors)));
-        }
-        Ok(manifests.inputs)
+/// Reads and checks everything before anything starts.
+fn inputs(folder: &Path, out: &Output) -> Result<Inputs, CliError> {
+    let manifests = Manifests::load(folder)?;
+    let built = snapshot::build(&manifests.inputs);
+    let findings = manifests.examine(&built.problems);
+    if findings.errors() > 0 {
+        return Err(CliError::BadInput(findings.render(out.color_errors)));
     }
+    Ok(manifests.inputs)
 }
 
 /// A folder that is gone when this is.

@@ -44,6 +44,19 @@ pub(super) fn pools(pools: &[LatticePool]) -> String {
     finished(&table)
 }
 
+/// How many objects of Cluster API are here, and in each cluster.
+pub(super) fn objects(clusters: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let mut header = vec!["CLUSTER API'S".to_owned(), "HERE".to_owned()];
+    header.extend(clusters);
+    let mut shown = table(&header);
+    rows.into_iter().for_each(|row| {
+        shown.add_row(row);
+    });
+    let counts: Vec<usize> = (1..header.len()).collect();
+    align(&mut shown, &counts);
+    finished(&shown)
+}
+
 /// Services with their places and cost.
 pub(super) fn services(services: &[LatticeService]) -> String {
     let mut table = table(&[
@@ -98,7 +111,7 @@ fn percent(share: Ratio) -> String {
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
-fn table(header: &[&str]) -> Table {
+fn table<T: std::fmt::Display>(header: &[T]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(header.iter().map(Cell::new));

@@ -156,6 +156,15 @@ fn kubeconfig(secret: Secret) -> Vec<u8> {
     value.map(|ByteString(bytes)| bytes).unwrap_or_default()
 }
 
+/// The credentials that are kept of a cluster that manages itself.
+pub(crate) async fn kept_kubeconfig(
+    client: &Client,
+    cluster: &str,
+) -> Result<Option<Vec<u8>>, kube::Error> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    Ok(secrets.get_opt(&kept_name(cluster)).await?.map(kubeconfig))
+}
+
 /// The Secret in the operator's namespace with the credentials of a cluster that manages itself.
 fn kept_name(cluster: &str) -> String {
     format!("child-{cluster}")

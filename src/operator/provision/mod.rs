@@ -21,6 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use board::{Board, Shown};
+pub(crate) use children::kept_kubeconfig;
 
 use self::{
     board::Found, care::Care, children::Children, error::ProvisionError, hand_down::HandedDown,

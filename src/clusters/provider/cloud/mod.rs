@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::decide::ADMINISTRATOR;
 pub use client::{CloudClient, CloudClientError};
 pub use model::{
     Boot, Credential, EndpointView, Fault, MachineRequest, MachineState, MachineView, Refusal,
@@ -26,8 +27,6 @@ pub use model::{
 pub use network::Network;
 pub use programs::{Programs, parse_image};
 pub use store::Access;
-
-use self::decide::ADMINISTRATOR;
 
 /// The credential that clusters use where nothing else is said.
 pub const DEFAULT_CREDENTIAL: &str = "default";
@@ -110,6 +109,14 @@ pub struct Options {
     pub port: u16,
     /// What its machines are made of.
     pub programs: Programs,
+}
+
+/// Says what the host lacks for machines, if it lacks something.
+///
+/// # Errors
+/// If it does.
+pub async fn check() -> Result<(), CloudError> {
+    host::check().await
 }
 
 /// Runs the daemon until it is stopped. Its machines go on; the next daemon of the folder takes them over.

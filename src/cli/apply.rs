@@ -13,10 +13,10 @@ use serde_json::json;
 use crate::{cli::online::OnlineError, placement::inputs::Inputs};
 
 /// Owner of what is applied.
-const FIELD_MANAGER: &str = "lattice-demo";
+const FIELD_MANAGER: &str = "lattice-cli";
 
 /// Applies everything, and makes the namespaces that are asked for.
-pub(super) async fn apply(client: &Client, inputs: &Inputs) -> Result<(), OnlineError> {
+pub(super) async fn all(client: &Client, inputs: &Inputs) -> Result<(), OnlineError> {
     namespaces(client, inputs).await?;
     everywhere(client, &inputs.node_classes).await?;
     everywhere(client, &inputs.pools).await?;
