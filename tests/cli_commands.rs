@@ -144,3 +144,16 @@ fn the_committed_reference_is_current() {
         String::from_utf8(output.stderr).unwrap()
     );
 }
+
+#[test]
+fn clusters_are_not_begun_without_what_they_need() {
+    for command in ["up", "demo"] {
+        let output = run(&[command, "--clusters", "--programs", "/nowhere"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+        // Whoever may not make machines is told that first.
+        let way_out = ["`make machine-parts` builds it", "run it as root"];
+        assert!(way_out.iter().any(|words| said.contains(words)), "{said}");
+        assert!(!said.contains("starting"), "{said}");
+    }
+}

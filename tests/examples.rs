@@ -207,3 +207,16 @@ fn payment_stays_where_cards_may_be_handled() {
         assert!(!pool.starts_with("gcp-"), "{pool} is not labelled pci-dss");
     }
 }
+
+#[test]
+fn the_cluster_of_this_host_is_of_the_version_that_is_built() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/control-plane/go.mod");
+    let pinned = fs::read_to_string(path).unwrap();
+    let wanted = inputs("local").policies[0].spec.cluster_policy.clone();
+    let version = wanted.unwrap().kubernetes_version.unwrap();
+    let line = format!("k8s.io/kubernetes {version} ");
+    assert!(pinned.contains(&line), "{line}");
+    let (_, solution) = solved("local");
+    assert_eq!(solution.outcomes[0].verdict, Verdict::Placed);
+    assert_eq!(solution.live().count(), 1);
+}
