@@ -1,8 +1,7 @@
 //! What a cell knows of the clusters below it, as its agent tells it upwards.
 
-use std::time::SystemTime;
-
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
+use prost_types::Timestamp as WireTime;
 use serde_json::Value;
 
 use super::proto::{self, SubtreeState};
@@ -52,9 +51,10 @@ fn below(cluster: &ClusterBelow) -> proto::ClusterBelow {
         milli_cores: capacity.cores.millis(),
         memory_mib: capacity.memory_gi.mib(),
         hourly: cluster.hourly.map_or(0, Money::micros),
-        lost: cluster
-            .lost
-            .map(|lost| SystemTime::from(lost.datetime()).into()),
+        lost: cluster.lost.map(|lost| WireTime {
+            seconds: lost.datetime().timestamp(),
+            nanos: 0,
+        }),
     }
 }
 
@@ -67,8 +67,8 @@ fn read(said: proto::ClusterBelow) -> Option<ClusterBelow> {
     let text = |text: String| (!text.is_empty()).then_some(text);
     let lost = said
         .lost
-        .and_then(|lost| SystemTime::try_from(lost).ok())
-        .map(|lost| Timestamp::from(DateTime::<Utc>::from(lost)));
+        .and_then(|lost| DateTime::from_timestamp(lost.seconds, 0))
+        .map(Timestamp::from);
     Some(ClusterBelow {
         path: said.path.join("/"),
         // A phase that is newer than this cell is none.
