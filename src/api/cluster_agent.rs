@@ -73,7 +73,6 @@ pub struct ClusterBelow {
     pub lost: Option<Timestamp>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
