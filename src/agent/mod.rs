@@ -2,6 +2,8 @@
 //! that break.
 
 pub mod client;
+#[cfg(test)]
+mod luck;
 pub mod proto;
 pub mod proxy;
 pub mod server;

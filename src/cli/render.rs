@@ -171,13 +171,11 @@ fn wanted(inputs: &Inputs, built: &Built) -> Vec<LatticeCluster> {
 }
 
 fn sources<'a>(cluster: &'a LatticeCluster, inputs: &'a Inputs) -> Sources<'a> {
-    // What a scheduler makes is the child of the cluster that the scheduler is in; the root alone names no parent.
-    let is_scheduled = cluster.labels().contains_key(labels::MANAGED_BY);
     Sources {
         cluster,
         pools: &inputs.pools,
         node_classes: &inputs.node_classes,
-        has_parent: is_scheduled || cluster.spec.cell_ref.is_some(),
+        has_parent: labels::has_parent(cluster),
     }
 }
 

@@ -8,10 +8,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{error::OperatorError, inventory::is_scheduled};
+use super::{error::OperatorError, objects::gone_is_fine};
 use crate::{
     api::{API_VERSION, LatticeCluster, cluster::NodeGroup},
-    placement::labels::{CLUSTER_FINALIZER, MANAGED_BY, SCHEDULER},
+    placement::labels::{CLUSTER_FINALIZER, MANAGED_BY, SCHEDULER, is_scheduled},
 };
 
 /// Owner of every field of a LatticeCluster's spec and metadata that the scheduler writes.
@@ -98,14 +98,7 @@ pub(crate) async fn delete(client: &Client, name: &str) -> Result<(), OperatorEr
         uid: found.uid(),
         resource_version: found.resource_version(),
     });
-    gone_is_fine(clusters.delete(name, &params).await)
-}
-
-fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), OperatorError> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => Ok(other.map(|_| ())?),
-    }
+    Ok(gone_is_fine(clusters.delete(name, &params).await)?)
 }
 
 /// What of a cluster's object the scheduler owns.

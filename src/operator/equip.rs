@@ -12,16 +12,19 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, ObjectMeta, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::Value;
 
-use crate::clusters::{
-    bootstrap::{Authority, AuthorityError},
-    equipment::{
-        CERTIFICATE_KEY, Endpoint, Equipment, KEY_KEY, Needs, PARTS, PROVIDER, Part, ROOT_KEY,
+use crate::{
+    clusters::{
+        bootstrap::{Authority, AuthorityError},
+        equipment::{
+            CERTIFICATE_KEY, Endpoint, Equipment, KEY_KEY, Needs, PARTS, PROVIDER, Part, ROOT_KEY,
+        },
     },
+    operator::objects::{self, Refused},
 };
 
 const FIELD_MANAGER: &str = "lattice.dev/equipment";
@@ -36,15 +39,8 @@ pub enum EquipError {
     #[error("the API server: {0}")]
     Api(#[from] kube::Error),
     /// It refuses an object.
-    #[error("{kind} {name} is refused: {source}")]
-    Refused {
-        /// Its kind.
-        kind: String,
-        /// Its name.
-        name: String,
-        /// Why.
-        source: Box<kube::Error>,
-    },
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// An object is none.
     #[error("cannot read or write an object as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -131,13 +127,13 @@ async fn certificate(
         (KEY_KEY, &key),
         (ROOT_KEY, authority.certificate()),
     ];
-    let values = values.map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec())));
+    let values = values.map(|(key, text)| (key.to_owned(), text.to_owned()));
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(name.clone()),
             ..ObjectMeta::default()
         },
-        data: Some(values.into()),
+        string_data: Some(values.into()),
         type_: Some("kubernetes.io/tls".to_owned()),
         ..Secret::default()
     };
@@ -159,22 +155,7 @@ fn authority_of(secret: Secret) -> Option<String> {
 
 async fn apply(client: &Client, value: &Value) -> Result<(), EquipError> {
     let object: DynamicObject = serde_json::from_value(value.clone())?;
-    let kind = value["kind"].as_str().unwrap_or_default();
-    let part = PARTS.iter().find(|part| part.kind == kind);
-    let Some(part) = part else { return Ok(()) };
-    let resource = resource(part);
-    let api: Api<DynamicObject> = match object.namespace() {
-        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let name = object.name_any();
-    let applied = api.patch(&name, &params, &Patch::Apply(&object)).await;
-    applied.map(drop).map_err(|source| EquipError::Refused {
-        kind: part.kind.to_owned(),
-        name,
-        source: Box::new(source),
-    })
+    Ok(objects::apply(client, FIELD_MANAGER, &object).await?)
 }
 
 /// The first of these Deployments that does not work yet, and why.

@@ -11,11 +11,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::LatticeCluster,
-    placement::{
-        labels::{MANAGED_BY, SCHEDULER},
-        record::DecisionRecord,
-        validity,
-    },
+    placement::{labels::is_scheduled, record::DecisionRecord, validity},
     scheduler::{
         model::{Cluster, Origin, Snapshot},
         solution::ClusterAction,
@@ -87,14 +83,6 @@ impl Committed {
         after.normalise();
         after.clusters
     }
-}
-
-/// Whether the scheduler made the cluster, by its label.
-pub(crate) fn is_scheduled(cluster: &LatticeCluster) -> bool {
-    cluster
-        .labels()
-        .get(MANAGED_BY)
-        .is_some_and(|owner| owner == SCHEDULER)
 }
 
 /// Puts what was decided in the place of what was observed. `seen` are the clusters as the API has them.

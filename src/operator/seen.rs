@@ -68,7 +68,8 @@ impl Seen {
     }
 }
 
-fn copies<K: Clone>(objects: &[Arc<K>]) -> Vec<K> {
+/// The objects themselves, for what works on them without the stores.
+pub(crate) fn copies<K: Clone>(objects: &[Arc<K>]) -> Vec<K> {
     objects.iter().map(|object| K::clone(object)).collect()
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{error::OperatorError, metrics::Metrics};
+use super::{error::OperatorError, metrics::Metrics, objects::gone_is_fine};
 use crate::api::{API_VERSION, GROUP, VERSION, kind};
 
 /// Owner of every status field that Lattice writes.
@@ -124,11 +124,8 @@ async fn patch(client: &Client, write: &StatusWrite) -> Result<(), OperatorError
     let patched = api
         .patch_status(&write.name, &params, &Patch::Apply(&document(write)))
         .await;
-    match patched {
-        // Deleted since; nothing is left to have a status.
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => Ok(other.map(|_| ())?),
-    }
+    // Deleted since; nothing is left to have a status.
+    Ok(gone_is_fine(patched)?)
 }
 
 fn document(write: &StatusWrite) -> Value {

@@ -1,5 +1,9 @@
 //! Labels, annotations and finalizers on the clusters that the scheduler makes.
 
+use kube::ResourceExt;
+
+use crate::api::LatticeCluster;
+
 /// Says who looks after a cluster.
 pub const MANAGED_BY: &str = "lattice.dev/managed-by";
 
@@ -17,3 +21,15 @@ pub const CLUSTER_FINALIZER: &str = "lattice.dev/cluster";
 
 /// Longest value of a label.
 pub(crate) const LONGEST_VALUE: usize = 63;
+
+/// Whether the scheduler made the cluster.
+pub(crate) fn is_scheduled(cluster: &LatticeCluster) -> bool {
+    let owner = cluster.labels().get(MANAGED_BY);
+    owner.is_some_and(|owner| owner == SCHEDULER)
+}
+
+/// Whether the cluster is somebody's child. What a scheduler makes is the child of the cluster that the scheduler is in; of
+/// those that are declared the root alone names no parent.
+pub(crate) fn has_parent(cluster: &LatticeCluster) -> bool {
+    is_scheduled(cluster) || cluster.spec.cell_ref.is_some()
+}

@@ -19,7 +19,7 @@ pub use grant::{Grant, Refused, Use};
 pub use identity::{Distrust, IdentityError, Known, Leaf, SpiffeId, Standing, renewal, standing};
 pub use request::{LONGEST_REQUEST, RequestError, SigningRequest};
 pub use token::Token;
-pub use welcome::{PARENT, Parent, Registry, WORKLOAD, Welcome};
+pub use welcome::{CERTIFICATE, KEY, PARENT, Parent, Registry, WORKLOAD, Welcome};
 
 #[cfg(test)]
 mod tests;

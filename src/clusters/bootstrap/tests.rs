@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::ByteString;
 use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, SignatureAlgorithm};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, UnixTime, pem::PemObject};
@@ -210,7 +211,7 @@ fn the_welcome_is_a_list_in_which_each_object_finds_what_it_needs() {
         image: "registry.example.com/lattice:1".into(),
         registries: vec![Registry {
             name: "main".into(),
-            docker_config: "e30=".into(),
+            docker_config: ByteString(b"{}".to_vec()),
         }],
         kinds: vec![json!({"kind": "CustomResourceDefinition"})],
         additions: vec![json!({"kind": "DaemonSet"})],

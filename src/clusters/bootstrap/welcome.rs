@@ -1,5 +1,6 @@
 //! What an admitted machine is given: the objects to apply to its own, new cluster.
 
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::token::sha256;
@@ -12,6 +13,10 @@ pub const WORKLOAD: &str = "lattice";
 const LATTICE: &str = WORKLOAD;
 /// The ConfigMap that says which cluster this is, and where its parent is.
 pub const PARENT: &str = "lattice-parent";
+/// The Secret with the agent's certificate, and the authorities of its cell.
+pub const CERTIFICATE: &str = "lattice-agent-certificate";
+/// The Secret with the agent's key, which never leaves the cluster.
+pub const KEY: &str = "lattice-agent-key";
 /// Objects that Lattice's parts own, by the label that Kubernetes recommends.
 const PART_OF: &str = "app.kubernetes.io/part-of";
 
@@ -30,7 +35,7 @@ pub struct Registry {
     /// Name of the LatticeImageRegistry.
     pub name: String,
     /// What a Secret of type `kubernetes.io/dockerconfigjson` holds, base64.
-    pub docker_config: String,
+    pub docker_config: ByteString,
 }
 
 /// What an admitted machine is given.
@@ -71,7 +76,7 @@ impl Welcome {
         json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": metadata("lattice-agent-certificate"),
+            "metadata": metadata(CERTIFICATE),
             "type": "Opaque",
             "stringData": {"tls.crt": self.certificate, "ca.crt": self.parent.authority},
         })
@@ -138,8 +143,8 @@ impl Welcome {
                         }],
                         "containers": [self.container()],
                         "volumes": [
-                            {"name": "certificate", "secret": {"secretName": "lattice-agent-certificate"}},
-                            {"name": "key", "secret": {"secretName": "lattice-agent-key"}},
+                            {"name": "certificate", "secret": {"secretName": CERTIFICATE}},
+                            {"name": "key", "secret": {"secretName": KEY}},
                         ],
                     },
                 },

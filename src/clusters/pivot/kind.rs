@@ -14,6 +14,8 @@ pub const MOVE_HIERARCHY_LABEL: &str = "clusterctl.cluster.x-k8s.io/move-hierarc
 
 /// Group of Cluster API's core kinds.
 pub const CORE_GROUP: &str = "cluster.x-k8s.io";
+/// The version of them that Lattice writes and reads.
+pub const CORE_VERSION: &str = "v1beta2";
 /// Group of `ClusterResourceSet` and its binding.
 pub const ADDONS_GROUP: &str = "addons.cluster.x-k8s.io";
 

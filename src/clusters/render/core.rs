@@ -7,6 +7,7 @@ use super::machines::Machines;
 use super::manifest::Kind;
 use crate::api::ProviderType;
 use crate::clusters::labels;
+use crate::clusters::pivot::kind::{CORE_GROUP, CORE_VERSION};
 
 pub(super) const CLUSTER: Kind = kind("Cluster");
 pub(super) const MACHINE_DEPLOYMENT: Kind = kind("MachineDeployment");
@@ -14,8 +15,8 @@ pub(super) const MACHINE_HEALTH_CHECK: Kind = kind("MachineHealthCheck");
 
 const fn kind(name: &'static str) -> Kind {
     Kind {
-        group: "cluster.x-k8s.io",
-        version: "v1beta2",
+        group: CORE_GROUP,
+        version: CORE_VERSION,
         name,
     }
 }

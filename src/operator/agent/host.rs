@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
-use super::{CERTIFICATE, KEY, apply};
+use super::apply;
 use crate::{
     agent::{
         client::{Credentials, Host},
@@ -21,6 +21,7 @@ use crate::{
         proxy::serve,
         session::{CommandId, Identity, News},
     },
+    clusters::bootstrap::{CERTIFICATE, KEY},
     operator::{
         decision_log::NAMESPACE,
         proxy::{Downward, Guarded},

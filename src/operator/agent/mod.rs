@@ -19,14 +19,9 @@ use super::{decision_log::NAMESPACE, leader::Term, proxy::Downward};
 use crate::{
     agent::{client, session::Identity},
     api::LatticeCluster,
+    clusters::bootstrap::{CERTIFICATE, KEY, PARENT},
 };
 
-/// Where the parent is, as the bootstrap left it.
-const PARENT: &str = "lattice-parent";
-/// The agent's key, which never leaves the cluster.
-const KEY: &str = "lattice-agent-key";
-/// The agent's certificate, and the authorities of its cell.
-const CERTIFICATE: &str = "lattice-agent-certificate";
 /// How often is looked whether there is a parent, or another one.
 const PERIOD: Duration = Duration::from_secs(3);
 /// Reports that were not looked at yet.

@@ -1,11 +1,7 @@
 //! What an admitted machine is answered with, out of what the cell holds.
 
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{ConfigMap, Secret},
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt, api::ListParams};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Options, error::BootstrapError};
@@ -36,14 +32,14 @@ pub(super) async fn welcome(
         },
         image: options.image.clone(),
         registries: registries(client).await?,
-        kinds: kinds(),
+        kinds: kinds()?,
         additions: additions(client).await?,
     })
 }
 
-fn kinds() -> Vec<Value> {
+fn kinds() -> Result<Vec<Value>, BootstrapError> {
     let values = crds().into_iter().map(serde_json::to_value);
-    values.filter_map(Result::ok).collect()
+    Ok(values.collect::<Result<_, _>>()?)
 }
 
 /// Registries with credentials; one whose Secret is not there is left out, and logged.
@@ -60,7 +56,7 @@ async fn registries(client: &Client) -> Result<Vec<Registry>, BootstrapError> {
         match data {
             Some(config) => registries.push(Registry {
                 name: registry.name_any(),
-                docker_config: base64(&config),
+                docker_config: config,
             }),
             None => tracing::warn!(
                 registry = registry.name_any(),
@@ -73,14 +69,6 @@ async fn registries(client: &Client) -> Result<Vec<Registry>, BootstrapError> {
     Ok(registries)
 }
 
-/// As Kubernetes writes bytes in JSON.
-fn base64(bytes: &ByteString) -> String {
-    match serde_json::to_value(bytes) {
-        Ok(Value::String(text)) => text,
-        _ => String::new(),
-    }
-}
-
 async fn additions(client: &Client) -> Result<Vec<Value>, BootstrapError> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
     let Some(map) = maps.get_opt(ADDITIONS).await? else {
@@ -88,17 +76,13 @@ async fn additions(client: &Client) -> Result<Vec<Value>, BootstrapError> {
     };
     let mut additions = Vec::new();
     for (key, text) in map.data.unwrap_or_default() {
-        additions.extend(
-            documents::<Value>(&text).map_err(|why| BootstrapError::Additions {
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&text).map_err(|error| BootstrapError::Additions {
                 name: ADDITIONS,
                 key,
-                why,
-            })?,
-        );
+                why: error.to_string(),
+            })?;
+        additions.extend(documents);
     }
     Ok(additions)
-}
-
-fn documents<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
-    serde_saphyr::from_multiple(text).map_err(|error| error.to_string())
 }

@@ -25,16 +25,15 @@ pub(crate) async fn ensure(
         return read(&secret);
     }
     let authority = Authority::generate("lattice-cell-authority", now)?;
-    let value = |text: &str| ByteString(text.as_bytes().to_vec());
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
             ..ObjectMeta::default()
         },
-        data: Some(
+        string_data: Some(
             [
-                (CERTIFICATE.to_owned(), value(authority.certificate())),
-                (PRIVATE_KEY.to_owned(), value(&authority.key())),
+                (CERTIFICATE.to_owned(), authority.certificate().to_owned()),
+                (PRIVATE_KEY.to_owned(), authority.key()),
             ]
             .into(),
         ),

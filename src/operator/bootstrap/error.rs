@@ -1,8 +1,6 @@
 //! What can go wrong with the webhook.
 
-use std::net::SocketAddr;
-
-use crate::clusters::bootstrap::AuthorityError;
+use crate::{clusters::bootstrap::AuthorityError, operator::https::HttpsError};
 
 /// Why the webhook, or an answer of it, failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,24 +38,16 @@ pub enum BootstrapError {
         /// Why.
         why: String,
     },
+    /// A kind is none.
+    #[error("cannot write a kind as JSON: {0}")]
+    Kind(#[from] serde_json::Error),
     /// Others wrote the same Secret again and again.
     #[error("Secret {0} was changed by others each time that it was to be written")]
     Contended(String),
     /// Random numbers are not to be had.
     #[error("the cryptographic library has no random numbers")]
     Random,
-    /// TLS could not be set up.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    /// Certificate or key are no PEM.
-    #[error("the webhook's certificate: {0}")]
-    Pem(#[from] rustls::pki_types::pem::Error),
-    /// Nothing listens.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// Nothing is served.
+    #[error(transparent)]
+    Https(#[from] HttpsError),
 }

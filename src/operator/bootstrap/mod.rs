@@ -10,7 +10,6 @@ mod store;
 use std::net::SocketAddr;
 
 pub use error::BootstrapError;
-pub(crate) use server::tls;
 pub use server::{Server, serve};
 pub(crate) use store::grant;
 pub use store::issue;

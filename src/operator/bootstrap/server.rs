@@ -1,42 +1,36 @@
 //! The webhook itself.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Query, State},
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
-use axum_server::{Handle, tls_rustls::RustlsConfig};
 use chrono::Utc;
 use kube::Client;
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, answer, authority, error::BootstrapError, store::Grants};
-use crate::clusters::bootstrap::{
-    Admission, Authority, LONGEST_REQUEST, Refusal, SigningRequest, Token, admit,
+use crate::{
+    clusters::bootstrap::{
+        Admission, Authority, LONGEST_REQUEST, Refusal, SigningRequest, Token, admit,
+    },
+    operator::https::{Https, NO_BEARER, bearer},
 };
 
 /// Answers under way at a time; machines try again.
 const AT_ONCE: usize = 64;
 /// Times that a grant is read again because others wrote it.
 const ATTEMPTS: usize = 5;
-/// Longest time that a stop waits for answers under way.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A webhook that listens, but does not serve yet.
 pub struct Server {
-    listener: std::net::TcpListener,
-    port: u16,
-    tls: RustlsConfig,
+    https: Https,
     cell: Arc<Cell>,
 }
 
@@ -57,19 +51,8 @@ impl Server {
         let now = Utc::now();
         let authority = authority::ensure(&client, now).await?;
         let (certificate, key) = authority.certify_server(&options.hosts, now)?;
-        let address = options.listen;
-        let listen = || {
-            let listener = std::net::TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let port = listener.local_addr()?.port();
-            Ok((listener, port))
-        };
-        let (listener, port) =
-            listen().map_err(|source| BootstrapError::Listen { address, source })?;
         Ok(Server {
-            listener,
-            port,
-            tls: RustlsConfig::from_config(Arc::new(tls(&certificate, &key)?)),
+            https: Https::bind(options.listen, (&certificate, &key))?,
             cell: Arc::new(Cell {
                 grants: Grants::new(client.clone()),
                 free: Semaphore::new(AT_ONCE),
@@ -82,7 +65,7 @@ impl Server {
 
     /// Where it listens, which matters for port 0.
     pub fn port(&self) -> u16 {
-        self.port
+        self.https.port()
     }
 
     /// The certificate of the cell's authority, PEM, which machines must know to call it.
@@ -91,38 +74,16 @@ impl Server {
     }
 }
 
-pub(crate) fn tls(certificate: &str, key: &str) -> Result<ServerConfig, BootstrapError> {
-    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 /// Serves until the stop.
 ///
 /// # Errors
 /// If the listener fails.
 pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), BootstrapError> {
-    let address = server.cell.options.listen;
-    let handle = Handle::new();
     let router = Router::new()
         .route("/api/clusters/register", post(register))
         .layer(DefaultBodyLimit::max(LONGEST_REQUEST))
         .with_state(server.cell);
-    let listen = |source| BootstrapError::Listen { address, source };
-    let serving = axum_server::from_tcp_rustls(server.listener, server.tls)
-        .map_err(listen)?
-        .handle(handle.clone())
-        .serve(router.into_make_service());
-    tokio::pin!(serving);
-    tokio::select! {
-        result = &mut serving => return result.map_err(listen),
-        () = stop.cancelled() => handle.graceful_shutdown(Some(PATIENCE)),
-    }
-    serving.await.map_err(listen)
+    Ok(server.https.serve(router, &stop).await?)
 }
 
 #[derive(Deserialize)]
@@ -142,11 +103,8 @@ async fn register(
             "too many machines at once; try again",
         );
     };
-    let Some(token) = bearer(&headers) else {
-        return said(
-            StatusCode::UNAUTHORIZED,
-            "the header `Authorization: Bearer TOKEN` is missing",
-        );
+    let Some(token) = bearer(&headers).map(Token::shown) else {
+        return said(StatusCode::UNAUTHORIZED, NO_BEARER);
     };
     let request = match SigningRequest::from_pem(&body) {
         Ok(request) => request,
@@ -216,12 +174,6 @@ fn failed(cluster: &str, error: &BootstrapError) -> Response {
         StatusCode::INTERNAL_SERVER_ERROR,
         "the parent could not answer; its log says why; try again",
     )
-}
-
-fn bearer(headers: &HeaderMap) -> Option<Token> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let token = value.strip_prefix("Bearer ")?.trim();
-    (!token.is_empty()).then(|| Token::shown(token))
 }
 
 /// Whether it can be the name of a LatticeCluster, and so part of a Secret's.

@@ -1,8 +1,9 @@
 //! What can keep a cell from serving.
 
 use crate::{
-    agent::server::ServerError, clusters::bootstrap::AuthorityError,
-    operator::bootstrap::BootstrapError,
+    agent::server::ServerError,
+    clusters::bootstrap::AuthorityError,
+    operator::{bootstrap::BootstrapError, https::HttpsError},
 };
 
 /// Why agents cannot be served.
@@ -18,14 +19,9 @@ pub enum CellError {
     /// The API server refused or could not be reached.
     #[error("the API server: {0}")]
     Api(#[from] kube::Error),
-    /// An address cannot be had.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Where.
-        address: std::net::SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// Nothing is served.
+    #[error(transparent)]
+    Https(#[from] HttpsError),
     /// The server.
     #[error(transparent)]
     Server(#[from] ServerError),

@@ -10,11 +10,7 @@ pub mod head;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{ConfigMap, Namespace},
-    jiff,
-};
+use k8s_openapi::{ByteString, api::core::v1::ConfigMap, jiff};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, ObjectMeta, PartialObjectMeta, PostParams},
@@ -22,7 +18,10 @@ use kube::{
 
 use self::blob::Blob;
 pub use self::head::{Entry, Head, Keep};
-use crate::placement::record::{DecisionRecord, RecordError};
+use crate::{
+    operator::objects,
+    placement::record::{DecisionRecord, RecordError},
+};
 
 /// Where the log and the leader's lease are.
 pub const NAMESPACE: &str = "lattice-system";
@@ -290,15 +289,9 @@ impl Writer {
     }
 
     async fn remove(&self, name: &str) -> Result<(), LogError> {
-        match self
-            .reader
-            .maps
-            .delete(name, &DeleteParams::default())
-            .await
-        {
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            other => Ok(other.map(|_| ())?),
-        }
+        let maps = &self.reader.maps;
+        let deleted = maps.delete(name, &DeleteParams::default()).await;
+        Ok(objects::gone_is_fine(deleted)?)
     }
 }
 
@@ -307,21 +300,7 @@ impl Writer {
 /// # Errors
 /// If the API server refuses.
 pub async fn ensure_namespace(client: &Client) -> Result<(), kube::Error> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    if namespaces.get_opt(NAMESPACE).await?.is_some() {
-        return Ok(());
-    }
-    let namespace = Namespace {
-        metadata: ObjectMeta {
-            name: Some(NAMESPACE.to_owned()),
-            ..ObjectMeta::default()
-        },
-        ..Namespace::default()
-    };
-    match namespaces.create(&PostParams::default(), &namespace).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        other => other.map(|_| ()),
-    }
+    objects::ensure_namespace(client, NAMESPACE).await
 }
 
 fn parse(map: &ConfigMap) -> Result<Head, LogError> {

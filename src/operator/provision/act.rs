@@ -3,14 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{Namespace, Secret},
-};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams},
-    core::GroupVersionKind,
+    api::{DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -25,7 +21,11 @@ use crate::{
             registration::{CA_KEY, TOKEN_KEY, URL_KEY, registration_secret},
         },
     },
-    operator::{bootstrap, decision_log::NAMESPACE},
+    operator::{
+        bootstrap,
+        decision_log::NAMESPACE,
+        objects::{self, ensure_namespace, gone_is_fine},
+    },
 };
 
 /// Owner of every field of Cluster API's objects that Lattice states; others may own the rest.
@@ -95,7 +95,7 @@ async fn hold(client: &Client, cluster: &LatticeCluster, held: bool) -> Result<(
     let patched = clusters
         .patch(&cluster.name_any(), &params, &Patch::Merge(&patch))
         .await;
-    gone_is_fine(patched)
+    Ok(gone_is_fine(patched)?)
 }
 
 /// Notes that the cluster's objects may be in the cluster itself. One that was made anew under the name has not moved.
@@ -130,36 +130,11 @@ async fn annotate(
 
 async fn apply(client: &Client, manifest: &Manifest) -> Result<(), ProvisionError> {
     let object: DynamicObject = serde_json::from_value(manifest.object.clone())?;
-    let api = api_of(client, &object);
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let name = object.name_any();
-    let applied = api.patch(&name, &params, &Patch::Apply(&object)).await;
-    applied
-        .map(|_| ())
-        .map_err(|source| ProvisionError::Refused {
-            source_of: manifest.source.clone(),
-            kind: object.types.map(|types| types.kind).unwrap_or_default(),
-            name,
-            source: Box::new(source),
-        })
-}
-
-/// Where objects of this one's kind and namespace are.
-pub(super) fn api_of(client: &Client, object: &DynamicObject) -> Api<DynamicObject> {
-    let resource = resource_of(object);
-    match object.namespace() {
-        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    }
-}
-
-fn resource_of(object: &DynamicObject) -> ApiResource {
-    let types = object.types.clone().unwrap_or_default();
-    let (group, version) = match types.api_version.split_once('/') {
-        Some((group, version)) => (group, version),
-        None => ("", types.api_version.as_str()),
-    };
-    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind))
+    let applied = objects::apply(client, FIELD_MANAGER, &object).await;
+    applied.map_err(|source| ProvisionError::Rendered {
+        source_of: manifest.source.clone(),
+        source,
+    })
 }
 
 async fn copy_secret(client: &Client, copy: &SecretCopy) -> Result<(), ProvisionError> {
@@ -206,23 +181,6 @@ async fn invite(client: &Client, subject: &Subject<'_>) -> Result<(), ProvisionE
     put(client, &secret).await
 }
 
-/// One that the provider's own installation makes as well may come first from here.
-async fn ensure_namespace(client: &Client, name: &str) -> Result<(), ProvisionError> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = Namespace {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        },
-        ..Namespace::default()
-    };
-    let created = namespaces.create(&PostParams::default(), &namespace).await;
-    match created {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        other => Ok(other.map(|_| ())?),
-    }
-}
-
 fn named(namespace: &str, name: &str, labels: BTreeMap<String, String>) -> Secret {
     Secret {
         metadata: ObjectMeta {
@@ -252,12 +210,6 @@ async fn delete(
     name: &str,
 ) -> Result<(), ProvisionError> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &capi(kind));
-    gone_is_fine(api.delete(name, &DeleteParams::background()).await)
-}
-
-fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), ProvisionError> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => Ok(other.map(|_| ())?),
-    }
+    let deleted = api.delete(name, &DeleteParams::background()).await;
+    Ok(gone_is_fine(deleted)?)
 }

@@ -21,7 +21,8 @@ use crate::{
         pivot::ClusterName,
         render::{self, Rendered, Sources},
     },
-    operator::{inventory::is_scheduled, leader::Term},
+    operator::leader::Term,
+    placement::labels::has_parent,
 };
 
 /// What all clusters are looked after with.
@@ -180,9 +181,4 @@ impl Care<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether the cluster is somebody's child; a root is declared and names no parent.
-fn has_parent(cluster: &LatticeCluster) -> bool {
-    is_scheduled(cluster) || cluster.spec.cell_ref.is_some()
 }

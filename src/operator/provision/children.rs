@@ -17,7 +17,10 @@ use kube::{
 };
 
 use super::error::ProvisionError;
-use crate::{api::LatticeCluster, operator::decision_log::NAMESPACE};
+use crate::{
+    api::LatticeCluster,
+    operator::{decision_log::NAMESPACE, objects::gone_is_fine},
+};
 
 /// Key of a kubeconfig in Cluster API's Secrets.
 const KEY: &str = "value";
@@ -116,10 +119,7 @@ impl Children {
             .secrets()
             .delete(&kept_name(name), &DeleteParams::default())
             .await;
-        match deleted {
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            other => Ok(other.map(drop)?),
-        }
+        Ok(gone_is_fine(deleted)?)
     }
 
     async fn client(&self, name: &str, bytes: Vec<u8>) -> Result<Client, ProvisionError> {

@@ -1,6 +1,9 @@
 //! What can go wrong when machines are asked for.
 
-use crate::{clusters::pivot::PivotError, operator::bootstrap::BootstrapError};
+use crate::{
+    clusters::pivot::PivotError,
+    operator::{bootstrap::BootstrapError, objects::Refused},
+};
 
 /// Why a cluster could not be looked at, or something not be done for it.
 #[derive(Debug, thiserror::Error)]
@@ -8,18 +11,17 @@ pub(crate) enum ProvisionError {
     /// The API server refused or could not be reached.
     #[error("the API server: {0}")]
     Api(#[from] kube::Error),
-    /// The API server refused an object.
-    #[error("{source_of}: {kind} {name} is refused: {source}")]
-    Refused {
+    /// The API server refused an object that was rendered.
+    #[error("{source_of}: {source}")]
+    Rendered {
         /// What it was rendered from.
         source_of: String,
-        /// Its kind.
-        kind: String,
-        /// Its name.
-        name: String,
         /// Why.
-        source: Box<kube::Error>,
+        source: Refused,
     },
+    /// A child's API server refused an object.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// An object is none.
     #[error("cannot read or write an object as JSON: {0}")]
     Json(#[from] serde_json::Error),

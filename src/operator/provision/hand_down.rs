@@ -6,17 +6,14 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, Patch, PatchParams},
-};
+use kube::{Api, Client, ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
-use super::{act, error::ProvisionError};
+use super::error::ProvisionError;
 use crate::{
     api::{LatticeCluster, LatticeNodeClass, LatticePool},
     clusters::render::Rendered,
-    operator::decision_log::NAMESPACE,
+    operator::{decision_log::NAMESPACE, objects},
 };
 
 /// Owner of the fields that the parent states in a child.
@@ -36,18 +33,19 @@ impl HandedDown {
         rendered: Option<&Rendered>,
     ) -> Result<(), ProvisionError> {
         let name = cluster.name_any();
-        let mut objects = Vec::new();
+        let mut told = Vec::new();
         if let Some(copy) = rendered.and_then(|rendered| rendered.credentials.as_ref()) {
-            objects.extend(credentials(parent, &copy.from).await?);
+            told.extend(credentials(parent, &copy.from).await?);
         }
-        objects.extend(wanted(cluster, pools, classes)?);
-        if self.lock().get(&name) == Some(&objects) {
+        told.extend(wanted(cluster, pools, classes)?);
+        if self.lock().get(&name) == Some(&told) {
             return Ok(());
         }
-        for object in &objects {
-            apply(child, object).await?;
+        for object in &told {
+            let object: DynamicObject = serde_json::from_value(object.clone())?;
+            objects::apply(child, FIELD_MANAGER, &object).await?;
         }
-        self.lock().insert(name, objects);
+        self.lock().insert(name, told);
         Ok(())
     }
 
@@ -101,15 +99,6 @@ async fn credentials(parent: &Client, name: &str) -> Result<Option<Value>, Provi
     let mut value = serde_json::to_value(secret)?;
     value["metadata"] = json!({"name": name, "namespace": NAMESPACE});
     Ok(Some(value))
-}
-
-async fn apply(child: &Client, value: &Value) -> Result<(), ProvisionError> {
-    let object: DynamicObject = serde_json::from_value(value.clone())?;
-    let api = act::api_of(child, &object);
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&object.name_any(), &params, &Patch::Apply(&object))
-        .await?;
-    Ok(())
 }
 
 #[cfg(test)]

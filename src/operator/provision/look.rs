@@ -24,6 +24,7 @@ use crate::{
         pivot::{
             ClusterName, Side,
             deed::{Deed, deed_key},
+            kind::{CORE_GROUP, CORE_VERSION},
             object::Object,
         },
         render::{Rendered, registration::registration_secret},
@@ -31,8 +32,6 @@ use crate::{
     operator::{bootstrap, decision_log::NAMESPACE},
 };
 
-const CAPI_GROUP: &str = "cluster.x-k8s.io";
-const CAPI_VERSION: &str = "v1beta2";
 /// Most MachineDeployments of one cluster: as many as it can have node groups, old ones that are going included.
 const MOST_DEPLOYMENTS: u32 = 1_500;
 
@@ -59,13 +58,13 @@ pub(super) struct Subject<'a> {
 
 /// Cluster API's `kind`.
 pub(super) fn capi(kind: &str) -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(CAPI_GROUP, CAPI_VERSION, kind))
+    ApiResource::from_gvk(&GroupVersionKind::gvk(CORE_GROUP, CORE_VERSION, kind))
 }
 
 /// Whether Cluster API serves its kinds here.
 pub(super) async fn is_installed(client: &Client) -> Result<bool, ProvisionError> {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let found = crds.get_opt(&format!("clusters.{CAPI_GROUP}")).await?;
+    let found = crds.get_opt(&format!("clusters.{CORE_GROUP}")).await?;
     Ok(is_crd_established().matches_object(found.as_ref()))
 }
 

@@ -27,11 +27,8 @@ use self::{
     board::Found, care::Care, children::Children, error::ProvisionError, hand_down::HandedDown,
     moves::Moves,
 };
-use super::{leader::Term, seen::Seen, store::Stores};
-use crate::{
-    api::{LatticeCluster, LatticeNodeClass, LatticePool},
-    clusters::lifecycle::Progress,
-};
+use super::{leader::Term, seen::copies, store::Stores};
+use crate::{api::LatticeCluster, clusters::lifecycle::Progress};
 
 /// How often all clusters are looked at.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -55,7 +52,6 @@ pub(crate) struct Parent {
 pub(crate) struct Provisioner {
     client: Client,
     stores: Stores,
-    board: Board,
     changed: Arc<Notify>,
     parent: Option<Parent>,
     children: Arc<Children>,
@@ -73,7 +69,6 @@ impl Provisioner {
         parent: Option<Parent>,
     ) -> Self {
         Provisioner {
-            board: stores.board.clone(),
             children: Arc::new(Children::new(client.clone())),
             moves: Moves::new(),
             handed_down: HandedDown::default(),
@@ -105,7 +100,7 @@ impl Provisioner {
     }
 
     fn show(&self, found: Found) {
-        if self.board.replace(found) {
+        if self.stores.board.replace(found) {
             self.changed.notify_one();
         }
     }
@@ -116,7 +111,7 @@ impl Provisioner {
             return Ok(None);
         }
         let seen = self.stores.observe();
-        let (pools, node_classes) = copies(&seen);
+        let (pools, node_classes) = (copies(&seen.pools), copies(&seen.node_classes));
         let care = Care {
             provisioner: self,
             term,
@@ -149,11 +144,4 @@ fn troubled(cluster: &LatticeCluster, why: String) -> Progress {
         "a cluster is tried again"
     );
     Progress::troubled(cluster, why)
-}
-
-fn copies(seen: &Seen) -> (Vec<LatticePool>, Vec<LatticeNodeClass>) {
-    let pools = seen.pools.iter().map(|pool| LatticePool::clone(pool));
-    let classes = seen.node_classes.iter();
-    let classes = classes.map(|class| LatticeNodeClass::clone(class));
-    (pools.collect(), classes.collect())
 }

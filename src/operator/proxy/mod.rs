@@ -6,10 +6,9 @@ mod gate;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, extract::State, response::IntoResponse};
-use axum_server::{Handle, tls_rustls::RustlsConfig};
 use chrono::Utc;
 use futures::StreamExt;
-use http::{Response, StatusCode, header::AUTHORIZATION};
+use http::{Response, StatusCode};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
@@ -20,7 +19,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::below::{Downward, Guarded};
-use super::{bootstrap, cell::CellError, decision_log::NAMESPACE};
+use super::{
+    bootstrap,
+    cell::CellError,
+    decision_log::NAMESPACE,
+    https::{Https, NO_BEARER, bearer},
+};
 use crate::agent::{
     proto::RequestHead,
     proxy::{Below, ProxyError, headers, path},
@@ -28,8 +32,8 @@ use crate::agent::{
 
 /// Requests that wait for the head of their answer at a time.
 const AT_ONCE: usize = 4096;
-/// Longest time that a stop waits for answers under way.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time between tries to serve.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Where callers find the address and the authority of its certificate.
 pub(crate) const PUBLISHED: &str = "lattice-cell";
 const FIELD_MANAGER: &str = "lattice.dev/cell";
@@ -60,7 +64,7 @@ pub(crate) async fn run(
         if let Err(error) = serve(&client, &options, &downward, &stop).await {
             tracing::error!(%error, "clusters below cannot be reached through this operator");
         }
-        let _ = tokio::time::timeout(PATIENCE, stop.cancelled()).await;
+        let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
     }
 }
 
@@ -72,18 +76,8 @@ async fn serve(
 ) -> Result<(), CellError> {
     let authority = bootstrap::authority::ensure(client, Utc::now()).await?;
     let (certificate, key) = authority.certify_server(&options.hosts, Utc::now())?;
-    let listener = std::net::TcpListener::bind(options.listen).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    let listen = |source| CellError::Listen {
-        address: options.listen,
-        source,
-    };
-    let listener = listener.map_err(listen)?;
-    let port = listener.local_addr().map_err(listen)?.port();
-    publish(client, options, port, authority.certificate()).await?;
-    let tls = RustlsConfig::from_config(Arc::new(bootstrap::tls(&certificate, &key)?));
+    let server = Https::bind(options.listen, (&certificate, &key))?;
+    publish(client, options, server.port(), authority.certificate()).await?;
     let proxy = Arc::new(Proxy {
         client: client.clone(),
         guarded: Guarded {
@@ -93,17 +87,7 @@ async fn serve(
         free: Semaphore::new(AT_ONCE),
     });
     let router = Router::new().fallback(handle).with_state(proxy);
-    let handle = Handle::new();
-    let serving = axum_server::from_tcp_rustls(listener, tls)
-        .map_err(listen)?
-        .handle(handle.clone())
-        .serve(router.into_make_service());
-    tokio::pin!(serving);
-    tokio::select! {
-        result = &mut serving => return result.map_err(listen),
-        () = stop.cancelled() => handle.graceful_shutdown(Some(PATIENCE)),
-    }
-    serving.await.map_err(listen)
+    Ok(server.serve(router, stop).await?)
 }
 
 /// Says where the proxy is, and what its certificate is of.
@@ -148,16 +132,7 @@ impl Proxy {
             let why = "exec, attach and port-forward do not go through to clusters below";
             return Err(ProxyError::new(501, why));
         }
-        let token = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let token = token
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .map(str::trim);
-        let token = token.filter(|token| !token.is_empty()).ok_or_else(|| {
-            ProxyError::new(401, "the header `Authorization: Bearer TOKEN` is missing")
-        })?;
+        let token = bearer(&parts.headers).ok_or_else(|| ProxyError::new(401, NO_BEARER))?;
         let caller = gate::caller(&self.client, token).await?;
         let head = RequestHead {
             method: parts.method.as_str().to_owned(),

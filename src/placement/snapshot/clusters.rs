@@ -96,7 +96,7 @@ fn one(
         .find(|p| p.name == pool)
         .map(|p| &p.zones);
     let mut machines = nodes::read(name, cluster, names, problems);
-    machines.settle_zones(zones, is_scheduled(cluster));
+    machines.settle_zones(zones, labels::is_scheduled(cluster));
     let workers = nodes::witness(cluster, &machines.workers)
         // A status that tells of more than there can be is not believed.
         .filter(|groups| {
@@ -114,7 +114,7 @@ fn one(
 }
 
 fn origin(cluster: &LatticeCluster) -> Origin {
-    if is_scheduled(cluster) {
+    if labels::is_scheduled(cluster) {
         return Origin::Scheduler {
             policy: marked(cluster, labels::POLICY),
         };
@@ -127,12 +127,6 @@ fn origin(cluster: &LatticeCluster) -> Origin {
             .as_ref()
             .map(|bounds| (bounds.min_workers, bounds.max_workers)),
     }
-}
-
-/// Whether the scheduler made the cluster.
-fn is_scheduled(cluster: &LatticeCluster) -> bool {
-    let owner = cluster.labels().get(labels::MANAGED_BY);
-    owner.is_some_and(|owner| owner == labels::SCHEDULER)
 }
 
 /// A mark that is a label, or an annotation where it is too long for one.

@@ -57,9 +57,8 @@ impl<'a> Quotes<'a> {
             charged: Vec::new(),
             nearest: Vec::new(),
         };
-        for (ratio, of) in places.keys().map(|key| (key.1, key.0)) {
-            let (cpu, mem) = (f64::from_bits(ratio.1), f64::from_bits(ratio.2));
-            quotes.questions[of].push((cpu, mem));
+        for &(segment, (_, cpu, mem)) in places.keys() {
+            quotes.questions[segment].push((f64::from_bits(cpu), f64::from_bits(mem)));
         }
         for (at, cell) in groups.cells.iter().enumerate() {
             match cell.penalties.is_empty() {

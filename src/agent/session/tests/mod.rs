@@ -5,7 +5,8 @@ mod world;
 
 use std::time::Duration;
 
-use self::world::{AGENTS, Hardships, Luck, World};
+use self::world::{AGENTS, Hardships, World};
+use crate::agent::luck::Luck;
 
 const SEEDS: u64 = 2000;
 const HARD_SECONDS: u64 = 240;

@@ -4,8 +4,9 @@ mod world;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use self::world::{Hardships, Luck, SHAPE, World, labels};
+use self::world::{Hardships, SHAPE, World, labels};
 use super::{Because, Lot, Need, Status, WayOut};
+use crate::agent::luck::Luck;
 
 const SEEDS: u64 = 500;
 const HARD: Duration = Duration::from_secs(900);

@@ -12,12 +12,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::observed::{self, CLUSTER_NAME, Cluster, Machine};
+use super::observed::{self, Cluster, Machine};
 use super::{
     ControllerError, FINALIZER, Options, Trouble, core_resource, decide_cluster, decide_machine,
     now,
 };
 use crate::api::local_infrastructure::{LocalCluster, LocalEndpoint, LocalMachine};
+use crate::clusters::labels::CAPI_CLUSTER;
 use crate::clusters::provider::cloud::{Access, CloudClient, DEFAULT_CREDENTIAL, MachineView};
 
 /// How often something is looked at that is about to change, and that is as it should be.
@@ -260,7 +261,7 @@ async fn ask_for_endpoint(
 /// Gives the endpoint back. Its name is that of the Cluster, which may be gone already.
 async fn release(context: &Context, local: &LocalCluster) -> Result<(), Trouble> {
     let name =
-        observed::owner(local, "Cluster").or_else(|| local.labels().get(CLUSTER_NAME).cloned());
+        observed::owner(local, "Cluster").or_else(|| local.labels().get(CAPI_CLUSTER).cloned());
     let Some(name) = name else { return Ok(()) };
     let key = format!("{name}.{}", local.namespace().unwrap_or_default());
     let client = context.cloud(Some(local)).await?;
@@ -281,7 +282,7 @@ pub(super) async fn machine(
         None => None,
     };
     let machine = owner.as_ref().map(Machine::read);
-    let cluster = match object.labels().get(CLUSTER_NAME) {
+    let cluster = match object.labels().get(CAPI_CLUSTER) {
         Some(name) => context.core("Cluster", &namespace, name).await?,
         None => None,
     };
@@ -328,7 +329,7 @@ pub(super) async fn machine(
         .tell(object.as_ref(), object.status.as_ref(), &status)
         .await;
     match told {
-        Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => {}
         other => other?,
     }
     Ok(Requeue::requeue(if trouble.is_none() {

@@ -4,7 +4,6 @@ use kube::ResourceExt;
 
 use super::observed::Cluster;
 use super::{FINALIZER, Trouble};
-use crate::api::conditions::{self, ConditionStatus, Observation, READY};
 use crate::api::local_infrastructure::{
     LocalCluster, LocalClusterStatus, LocalEndpoint, LocalFailureDomain, LocalInitialization,
 };
@@ -82,30 +81,25 @@ pub(super) fn port(local: &LocalCluster) -> u16 {
 pub(super) fn status(seen: &Seen<'_>, trouble: &Trouble) -> LocalClusterStatus {
     let mut status = seen.local.status.clone().unwrap_or_default();
     let generation = seen.local.metadata.generation;
-    if !seen.paused {
-        let ready = trouble.is_none();
-        if ready {
-            status.initialization = Some(LocalInitialization {
-                provisioned: Some(true),
-            });
-            let zones = seen.local.spec.zones.iter();
-            status.failure_domains = zones
-                .map(|zone| LocalFailureDomain {
-                    name: zone.clone(),
-                    control_plane: Some(true),
-                })
-                .collect();
-        }
-        let observation = Observation {
-            type_: READY,
-            status: ConditionStatus::from(ready),
-            reason: if ready { "Ready" } else { &trouble.reason },
-            message: trouble.message.clone(),
-            observed_generation: generation,
-        };
-        conditions::set(&mut status.conditions, observation, seen.now);
+    if !seen.paused && trouble.is_none() {
+        status.initialization = Some(LocalInitialization {
+            provisioned: Some(true),
+        });
+        let zones = seen.local.spec.zones.iter();
+        status.failure_domains = zones
+            .map(|zone| LocalFailureDomain {
+                name: zone.clone(),
+                control_plane: Some(true),
+            })
+            .collect();
     }
-    super::set_paused(&mut status.conditions, seen.paused, generation, seen.now);
+    super::say(
+        &mut status.conditions,
+        trouble,
+        seen.paused,
+        generation,
+        seen.now,
+    );
     status
 }
 
@@ -114,6 +108,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::conditions::{self, READY};
 
     fn local(finalized: bool, endpoint: bool) -> LocalCluster {
         let finalizers: &[&str] = if finalized { &[FINALIZER] } else { &[] };

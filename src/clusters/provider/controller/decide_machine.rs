@@ -6,7 +6,6 @@ use kube::ResourceExt;
 
 use super::observed::{Cluster, Machine};
 use super::{FINALIZER, Trouble};
-use crate::api::conditions::{self, ConditionStatus, Observation, READY};
 use crate::api::local_infrastructure::{
     LocalAddressType, LocalCluster, LocalInitialization, LocalMachine, LocalMachineAddress,
     LocalMachineStatus,
@@ -205,18 +204,13 @@ pub(super) fn status(seen: &Seen<'_>, trouble: &Trouble) -> LocalMachineStatus {
         }
     }
     let generation = seen.local.metadata.generation;
-    if !seen.paused {
-        let ready = trouble.is_none();
-        let observation = Observation {
-            type_: READY,
-            status: ConditionStatus::from(ready),
-            reason: if ready { "Ready" } else { &trouble.reason },
-            message: trouble.message.clone(),
-            observed_generation: generation,
-        };
-        conditions::set(&mut status.conditions, observation, seen.now);
-    }
-    super::set_paused(&mut status.conditions, seen.paused, generation, seen.now);
+    super::say(
+        &mut status.conditions,
+        trouble,
+        seen.paused,
+        generation,
+        seen.now,
+    );
     status
 }
 

@@ -19,9 +19,11 @@ use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use self::act::Context;
-use crate::api::conditions::{self, Condition, ConditionStatus, Observation};
+use crate::api::conditions::{self, Condition, ConditionStatus, Observation, READY};
 use crate::api::local_infrastructure::{LocalCluster, LocalMachine};
 use crate::api::timestamp::Timestamp;
+use crate::clusters::labels::CAPI_CLUSTER;
+use crate::clusters::pivot::kind::{CORE_GROUP, CORE_VERSION};
 use crate::clusters::provider::cloud::CloudClientError;
 
 /// Keeps objects until what they stand for is given back.
@@ -116,8 +118,7 @@ fn machines_of(
 ) -> Vec<ObjectRef<LocalMachine>> {
     let (name, namespace) = (cluster.name_any(), cluster.namespace());
     let is_its = |machine: &Arc<LocalMachine>| {
-        machine.namespace() == namespace
-            && machine.labels().get(observed::CLUSTER_NAME) == Some(&name)
+        machine.namespace() == namespace && machine.labels().get(CAPI_CLUSTER) == Some(&name)
     };
     let its = known.into_iter().filter(is_its);
     its.map(|machine| ObjectRef::from_obj(machine.as_ref()))
@@ -145,7 +146,7 @@ fn core(client: &Client, kind: &str) -> (Api<DynamicObject>, ApiResource) {
 }
 
 fn core_resource(kind: &str) -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind))
+    ApiResource::from_gvk(&GroupVersionKind::gvk(CORE_GROUP, CORE_VERSION, kind))
 }
 
 /// What a Cluster or a Machine says it stands on, if it is of this kind: name and namespace.
@@ -169,15 +170,33 @@ fn after_error<K: ResourceExt>(
 }
 
 /// Records whether the object is paused, as the contract wants it.
-fn set_paused(known: &mut Vec<Condition>, paused: bool, generation: Option<i64>, now: Timestamp) {
-    let observation = Observation {
+/// Says whether an object is as it is wanted, which of a paused one nobody knows, and whether it is paused.
+fn say(
+    known: &mut Vec<Condition>,
+    trouble: &Trouble,
+    paused: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let ready = trouble.is_none();
+    let readiness = Observation {
+        type_: READY,
+        status: ConditionStatus::from(ready),
+        reason: if ready { "Ready" } else { &trouble.reason },
+        message: trouble.message.clone(),
+        observed_generation: generation,
+    };
+    if !paused {
+        conditions::set(known, readiness, now);
+    }
+    let pause = Observation {
         type_: PAUSED,
         status: ConditionStatus::from(paused),
         reason: if paused { "Paused" } else { "NotPaused" },
         message: String::new(),
         observed_generation: generation,
     };
-    conditions::set(known, observation, now);
+    conditions::set(known, pause, now);
 }
 
 fn now() -> Timestamp {

@@ -3,10 +3,8 @@
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
-/// Annotation of an object that nobody is to act on.
-const PAUSED: &str = "cluster.x-k8s.io/paused";
-/// Label that names the cluster that an object belongs to.
-pub(super) const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
+use crate::clusters::labels::CAPI_CONTROL_PLANE;
+use crate::clusters::pivot::pause::PAUSED_ANNOTATION;
 
 /// A Cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,16 +50,15 @@ impl Machine {
             version: text("/spec/version").unwrap_or_default(),
             failure_domain: text("/spec/failureDomain"),
             bootstrap_secret: text("/spec/bootstrap/dataSecretName"),
-            control_plane: object
-                .labels()
-                .contains_key("cluster.x-k8s.io/control-plane"),
+            control_plane: object.labels().contains_key(CAPI_CONTROL_PLANE),
         }
     }
 }
 
 /// Whether an object, or the cluster it belongs to, is not to be acted on.
 pub(super) fn is_paused(object: &impl ResourceExt, cluster: Option<&Cluster>) -> bool {
-    object.annotations().contains_key(PAUSED) || cluster.is_some_and(|cluster| cluster.paused)
+    object.annotations().contains_key(PAUSED_ANNOTATION)
+        || cluster.is_some_and(|cluster| cluster.paused)
 }
 
 /// The name of the owner of this kind, among Cluster API's own.

@@ -1,0 +1,79 @@
+//! Writes that are alike for objects of every kind.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams},
+    core::{GroupVersionKind, gvk::ParseGroupVersionError},
+};
+
+/// The API server refuses an object.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} {name} is refused: {source}")]
+pub struct Refused {
+    kind: String,
+    name: String,
+    source: Box<Error>,
+}
+
+/// Why an object is refused.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Kind(#[from] ParseGroupVersionError),
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}
+
+/// Applies an object server-side, and takes over what others state of the same fields.
+pub(crate) async fn apply(
+    client: &Client,
+    manager: &str,
+    object: &DynamicObject,
+) -> Result<(), Refused> {
+    let types = object.types.clone().unwrap_or_default();
+    let name = object.name_any();
+    let applied = async {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types)?);
+        let api: Api<DynamicObject> = match object.namespace() {
+            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        let params = PatchParams::apply(manager).force();
+        api.patch(&name, &params, &Patch::Apply(object)).await?;
+        Ok::<_, Error>(())
+    };
+    let applied = applied.await;
+    applied.map_err(|source| Refused {
+        kind: types.kind,
+        name: object.name_any(),
+        source: Box::new(source),
+    })
+}
+
+/// Makes a namespace where it is not there; somebody else may be quicker.
+pub(crate) async fn ensure_namespace(client: &Client, name: &str) -> kube::Result<()> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    if namespaces.get_opt(name).await?.is_some() {
+        return Ok(());
+    }
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    match namespaces.create(&PostParams::default(), &namespace).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// For what is not to be there in the end.
+pub(crate) fn gone_is_fine<T>(result: kube::Result<T>) -> kube::Result<()> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map(drop),
+    }
+}
