@@ -49,7 +49,7 @@ pub enum Report {
     /// The cluster's state.
     State(AgentState),
     /// Something of which only the latest matters.
-    Latest(Payload),
+    Latest(Box<Payload>),
 }
 
 enum Happening {
@@ -146,7 +146,7 @@ impl<H: Host> Agent<H> {
                 self.child.set_state(state);
                 Vec::new()
             }
-            Report::Latest(payload) => self.child.report(payload),
+            Report::Latest(payload) => self.child.report(*payload),
         }
     }
 

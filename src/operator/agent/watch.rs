@@ -35,9 +35,10 @@ pub(super) async fn watch(
 ) {
     loop {
         let (state, health) = look(&client).await;
+        let latest = |payload| Report::Latest(Box::new(payload));
         let mut news = vec![Report::State(state)];
-        news.extend(health.map(|health| Report::Latest(Payload::ClusterHealth(health))));
-        news.push(Report::Latest(Payload::Subtree(below(&clusters))));
+        news.extend(health.map(|health| latest(Payload::ClusterHealth(health))));
+        news.push(latest(Payload::Subtree(below(&clusters))));
         for report in news {
             if reports.send(report).await.is_err() {
                 return;
