@@ -69,7 +69,7 @@ async fn commands_go_down_and_reports_come_up_over_restarts_of_the_cell() {
         conditions: Vec::new(),
         ..ClusterHealth::default()
     };
-    let report = Report::Latest(Payload::ClusterHealth(health.clone()));
+    let report = Report::Latest(Box::new(Payload::ClusterHealth(health.clone())));
     reports.send(report).await.unwrap();
     reports
         .send(Report::State(AgentState::Degraded))

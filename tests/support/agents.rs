@@ -25,6 +25,10 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// Tries to listen, and the pause between two.
+const BINDS: usize = 40;
+const BIND_PAUSE: Duration = Duration::from_millis(250);
+
 /// What a cell knows and was told.
 pub struct Fleet {
     pub authority: Arc<Authority>,
@@ -120,7 +124,7 @@ impl Running {
             key,
             authorities: fleet.0.authority.certificate().to_owned(),
         };
-        let server = Server::bind(address, &credentials).await.unwrap();
+        let server = bound(address, &credentials).await;
         let (address, stop) = (server.address().unwrap(), CancellationToken::new());
         let cell = Cell::new("root", fleet.clone());
         let serving = tokio::spawn({
@@ -139,6 +143,18 @@ impl Running {
         self.stop.cancel();
         self.serving.await.unwrap();
     }
+}
+
+/// Listens. The port of a cell that ended may be that of a connection for a moment: an agent that dials a port where
+/// nobody listens can be given the same one for itself.
+async fn bound(address: SocketAddr, credentials: &Credentials) -> Server {
+    for _ in 0..BINDS {
+        if let Ok(server) = Server::bind(address, credentials).await {
+            return server;
+        }
+        tokio::time::sleep(BIND_PAUSE).await;
+    }
+    Server::bind(address, credentials).await.unwrap()
 }
 
 /// What an agent has, and did.
