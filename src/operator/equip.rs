@@ -11,7 +11,7 @@ use k8s_openapi::{
     },
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     api::{ApiResource, DynamicObject, ListParams, ObjectMeta, PostParams},
     core::GroupVersionKind,
 };

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::LatticeCluster,
-    placement::{labels::is_scheduled, record::DecisionRecord, validity},
+    placement::{record::DecisionRecord, validity},
     scheduler::{
         model::{Cluster, Origin, Snapshot},
         solution::ClusterAction,
