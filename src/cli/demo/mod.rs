@@ -101,7 +101,7 @@ impl Args {
             })
             .await
         })?;
-        Ok(out.print(&shown)?)
+        out.print(&shown)
     }
 }
 

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::conditions::{self, READY};
 use crate::clusters::provider::controller::at;
 
 fn local(finalized: bool, provider_id: Option<&str>, provisioned: bool) -> LocalMachine {
