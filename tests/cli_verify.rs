@@ -112,6 +112,19 @@ fn plans_of_the_examples_are_verified() {
 }
 
 #[test]
+fn a_quick_plan_is_verified_as_well() {
+    for name in ["seed", "boutique"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plan.json");
+        let file = file.to_str().unwrap();
+        let output = run(&["plan", &example(name), "--quick", "--out", file]);
+        assert_eq!(output.status.code(), Some(2));
+        let output = run(&["verify", file, "--against", &example(name)]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
 fn what_is_near_is_told_as_the_pages_show_it() {
     let output = run(&["plan", &example("seed")]);
     let said = text(&output.stdout);

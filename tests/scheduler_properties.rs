@@ -9,7 +9,7 @@ use lattice::scheduler::check::check;
 use lattice::scheduler::model::{Cluster, Snapshot};
 use lattice::scheduler::share::Prices;
 use lattice::scheduler::solution::{ClusterAction, Solution, Verdict};
-use lattice::scheduler::solve;
+use lattice::scheduler::{first, solve};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -51,6 +51,8 @@ fn holds(snapshot: &Snapshot, seed: u64) -> Result<Solution, TestCaseError> {
     let solution = solve(snapshot);
     let broken = check(snapshot, &solution);
     prop_assert!(broken.is_empty(), "broken: {broken:#?}");
+    let broken = check(snapshot, &first(snapshot));
+    prop_assert!(broken.is_empty(), "broken by the first plan: {broken:#?}");
     prop_assert_eq!(
         &solve(&shuffled(snapshot, seed)),
         &solution,
@@ -181,6 +183,25 @@ fn through_zones(
         solution = holds(&snapshot, seed)?;
     }
     Ok(())
+}
+
+/// Of fleets as they are usual, not only of small ones.
+#[test]
+fn a_first_plan_keeps_all_rules_and_places_nearly_all() {
+    for seed in 1..=5 {
+        let market = fleet::market::market(seed, 300, 20);
+        let (quick, full) = (first(&market), solve(&market));
+        let broken = check(&market, &quick);
+        assert!(broken.is_empty(), "{seed}: {broken:#?}");
+        let placed = |solution: &Solution| {
+            let outcomes = solution.outcomes.iter();
+            outcomes.filter(|o| o.verdict == Verdict::Placed).count()
+        };
+        assert!(placed(&quick) * 100 >= placed(&full) * 97, "{seed}");
+        assert!(
+            quick.certificate.lower_bound > 0 && quick.certificate.lower_bound <= full.objective
+        );
+    }
 }
 
 #[test]

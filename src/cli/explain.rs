@@ -15,7 +15,7 @@ use crate::placement::snapshot::{Built, Problem};
 use crate::placement::text::{self, ExplainError};
 use crate::placement::validity;
 use crate::scheduler::model::{ServiceId, Snapshot};
-use crate::scheduler::solution::Solution;
+use crate::scheduler::{solution::Solution, solve};
 
 /// Most names that are listed beside an unknown one.
 const LISTED: usize = 20;
@@ -146,7 +146,7 @@ impl Args {
     }
 
     fn plan_of_manifests(&self, folder: &Path, out: &Output) -> Result<Source, CliError> {
-        let made = plan::make(folder, None, |findings| {
+        let made = plan::make(folder, None, solve, |findings| {
             Ok(CliError::BadInput(findings.render(out.color_errors)))
         })?;
         let mut plan = made.plan;

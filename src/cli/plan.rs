@@ -13,7 +13,11 @@ use super::plan_text;
 use crate::placement::diff;
 use crate::placement::plan::{self, Options, Plan, PlanError};
 use crate::placement::snapshot::{self, Built};
-use crate::scheduler::{self, model::Cluster, solution::Solution};
+use crate::scheduler::{
+    self,
+    model::{Cluster, Snapshot},
+    solution::Solution,
+};
 
 /// Read manifests, decide where everything runs, and show what that changes. Needs no cluster and writes
 /// nothing but what --out names.
@@ -22,6 +26,7 @@ use crate::scheduler::{self, model::Cluster, solution::Solution};
   lattice plan fleet/                              # everything from nothing
   lattice plan fleet/ --against kubeconfig         # what applying fleet/ changes there
   lattice plan fleet/ --against main-checkout/     # what a pull request changes
+  lattice plan fleet/ --quick                      # at once, within some percent
   lattice plan fleet/ -o json | jq .summary
   lattice plan fleet/ --out plan.json && lattice explain service api --plan plan.json
 
@@ -40,6 +45,10 @@ pub(crate) struct Args {
     /// Also write the plan to a file: YAML if its name says so, JSON otherwise.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Show a first plan, in a fraction of the time: it keeps all constraints, but nothing in it is improved or
+    /// moved, and its bound is a weaker one.
+    #[arg(long)]
+    quick: bool,
     /// List every service and reason, however many there are.
     #[arg(long)]
     all: bool,
@@ -64,7 +73,11 @@ impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
         let against = self.against.as_deref().map(Against::parse);
         let json = self.output == Format::Json;
-        let made = make(&self.path, against.as_ref(), |findings| {
+        let solve = match self.quick {
+            true => scheduler::first,
+            false => scheduler::solve,
+        };
+        let made = make(&self.path, against.as_ref(), solve, |findings| {
             Ok(CliError::BadInput(if json {
                 findings.json()?
             } else {
@@ -125,14 +138,15 @@ pub(super) fn load(
     Ok((built, is))
 }
 
-/// Makes the plan of manifests. `refuse` makes the error of wrong ones.
+/// Makes the plan of manifests, as `solve` decides. `refuse` makes the error of wrong ones.
 pub(super) fn make(
     path: &Path,
     against: Option<&Against>,
+    solve: fn(&Snapshot) -> Solution,
     refuse: impl FnOnce(super::manifests::Findings) -> Result<CliError, CliError>,
 ) -> Result<Made, CliError> {
     let (built, is) = load(path, against, refuse)?;
-    let solution = scheduler::solve(&built.snapshot);
+    let solution = solve(&built.snapshot);
     let options = Options {
         rejections: false,
         relaxations: true,

@@ -47,6 +47,6 @@ mod ways;
 pub mod zones;
 
 pub use component::latency_cycles;
-pub use solve::{decide, solve};
+pub use solve::{decide, first, solve};
 
 pub use bound::certificate::{Certificate, PRICE_UNITS, PoolPrices, SpotPrices};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+mod order;
 mod policy;
 
 pub use policy::{
@@ -224,14 +225,6 @@ pub struct Service {
     pub moving: Moving,
 }
 
-impl Service {
-    /// Puts every list whose order means nothing into its canonical order.
-    pub fn normalise(&mut self) {
-        self.pools.match_expressions.sort();
-        self.latency.sort();
-    }
-}
-
 /// Every replica has a replica of `dependency` within `max_ms`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LatencyBound {
@@ -282,13 +275,6 @@ pub struct Cluster {
     pub workers: Vec<NodeGroup>,
 }
 
-impl Cluster {
-    /// Groups equal nodes and puts the groups into their canonical order.
-    pub fn normalise(&mut self) {
-        self.workers = merged(std::mem::take(&mut self.workers));
-    }
-}
-
 /// Equal nodes with equal content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeGroup {
@@ -309,59 +295,4 @@ pub struct Pin {
     pub cluster: String,
     /// How many replicas; all of them without.
     pub replicas: Option<u32>,
-}
-
-impl Snapshot {
-    /// Puts every list whose order means nothing into its canonical order.
-    pub fn normalise(&mut self) {
-        self.pools.sort_by(|a, b| a.name.cmp(&b.name));
-        for pool in &mut self.pools {
-            pool.offers.sort_by(|a, b| a.class.cmp(&b.class));
-        }
-        self.node_classes.sort_by(|a, b| a.name.cmp(&b.name));
-        self.policies.sort_by(|a, b| {
-            b.priority
-                .cmp(&a.priority)
-                .then_with(|| a.name.cmp(&b.name))
-        });
-        for policy in &mut self.policies {
-            policy.spread.sort();
-            policy.selector.match_expressions.sort();
-        }
-        self.services.sort_by(|a, b| a.id.cmp(&b.id));
-        for service in &mut self.services {
-            service.normalise();
-        }
-        self.clusters.sort_by(|a, b| a.name.cmp(&b.name));
-        for cluster in &mut self.clusters {
-            cluster.normalise();
-        }
-        self.pins.sort();
-        for pair in &mut self.region_latencies {
-            if pair.to < pair.from {
-                std::mem::swap(&mut pair.from, &mut pair.to);
-            }
-        }
-        self.region_latencies.sort();
-    }
-}
-
-/// Groups equal nodes and puts the groups into order.
-fn merged(groups: Vec<NodeGroup>) -> Vec<NodeGroup> {
-    let mut counts: BTreeMap<(String, BTreeMap<ServiceId, u32>), u32> = BTreeMap::new();
-    for mut group in groups {
-        group.services.retain(|_, n| *n > 0);
-        let count = counts.entry((group.class, group.services)).or_default();
-        // Numbers beyond all limits are found as such later.
-        *count = count.saturating_add(group.count);
-    }
-    counts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|((class, services), count)| NodeGroup {
-            class,
-            count,
-            services,
-        })
-        .collect()
 }

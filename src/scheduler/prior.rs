@@ -12,9 +12,10 @@ pub(crate) fn load<'p>(problem: &'p Problem<'p>, clusters: &[LaidCluster]) -> St
     let mut state = State::new(problem);
     for cluster in clusters {
         load_cluster(&mut state, cluster);
+        // There is no way back, and no memory is to be spent on one.
+        state.commit();
     }
     stay_within_limits(&mut state, clusters);
-    state.commit();
     for cluster in &mut state.clusters {
         cluster.touched = false;
         for node in &mut cluster.nodes {

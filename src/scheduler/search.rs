@@ -27,18 +27,11 @@ const MEND_ROUNDS: usize = 3;
 /// not too long.
 pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> (Search, Vec<Search>) {
     let small = compares_really(problem);
-    let bulk = match small {
-        true => missing >= 2,
-        false => missing >= BULK && missing * BULK_ONE_IN >= problem.demands.len(),
-    };
+    let bulk = is_bulk(problem, missing);
     let way = |pricing, opening| Search {
         pricing,
         opening,
         bulk: false,
-    };
-    let at_once = Search {
-        bulk: true,
-        ..way(Pricing::Share, Opening::Efficient)
     };
     let one_by_one = |pricing| [Opening::Cheapest, Opening::Efficient].map(|o| way(pricing, o));
     let [first, second] = one_by_one(if small {
@@ -47,14 +40,31 @@ pub(crate) fn searches(problem: &Problem<'_>, missing: usize) -> (Search, Vec<Se
         Pricing::Share
     });
     match (small, bulk) {
-        (false, true) => (at_once, Vec::new()),
+        (false, true) => (at_once(), Vec::new()),
         (false, false) => (first, vec![second]),
         (true, _) => {
             let mut others = vec![second];
             others.extend(one_by_one(Pricing::Share));
-            others.extend(bulk.then_some(at_once));
+            others.extend(bulk.then(at_once));
             (first, others)
         }
+    }
+}
+
+/// Whether so many services without a place are better placed all at once.
+pub(crate) fn is_bulk(problem: &Problem<'_>, missing: usize) -> bool {
+    match compares_really(problem) {
+        true => missing >= 2,
+        false => missing >= BULK && missing * BULK_ONE_IN >= problem.demands.len(),
+    }
+}
+
+/// The way of placing services all at once.
+pub(crate) fn at_once() -> Search {
+    Search {
+        pricing: Pricing::Share,
+        opening: Opening::Efficient,
+        bulk: true,
     }
 }
 
@@ -76,6 +86,20 @@ pub(crate) fn run(
     groups: &[Vec<usize>],
     search: Search,
     fresh: &[bool],
+) -> BTreeSet<usize> {
+    let mut unplaced = one_pass(state, groups, search);
+    room::make(state, search, fresh, &mut unplaced);
+    improve::improve(state, search);
+    unplaced.extend(without_place(state));
+    unplaced
+}
+
+/// Places what is missing and mends what is wrong, and improves nothing; returns the services for which it found
+/// no place.
+pub(crate) fn one_pass(
+    state: &mut State<'_>,
+    groups: &[Vec<usize>],
+    search: Search,
 ) -> BTreeSet<usize> {
     let mut unplaced = BTreeSet::new();
     relieve_full_pools(state, search);
@@ -100,10 +124,13 @@ pub(crate) fn run(
             break;
         }
     }
-    room::make(state, search, fresh, &mut unplaced);
-    improve::improve(state, search);
-    unplaced.extend((0..state.problem.demands.len()).filter(|&s| !is_placed(state, s)));
     unplaced
+}
+
+/// Services that are not as they are wanted.
+pub(crate) fn without_place(state: &State<'_>) -> BTreeSet<usize> {
+    let services = 0..state.problem.demands.len();
+    services.filter(|&s| !is_placed(state, s)).collect()
 }
 
 /// The order in which groups are placed: by priority, then those that ask for extended resources, then

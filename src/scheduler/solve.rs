@@ -1,7 +1,7 @@
 //! The whole of a decision: take over what is there and search in a few ways, of which the best is
 //! kept; again from the outcome while that still finds something to do; and move what pays.
 
-use super::bound::{self, certificate::Certificate};
+use super::bound::{self, Effort, certificate::Certificate};
 use super::bulk::Guide;
 use super::component;
 use super::exact;
@@ -13,10 +13,10 @@ use super::outcome::{Fleet, Outcome, rate};
 use super::output;
 use super::prior;
 use super::problem::Problem;
-use super::search::is_placed;
+use super::search::{is_placed, without_place};
 use super::solution::{Moves, Solution, Verdict};
 use super::state::State;
-use super::ways::round;
+use super::ways::{quick, round};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds after which the outcome stands even if another round would still change it.
@@ -36,25 +36,47 @@ pub fn decide(snapshot: &Snapshot) -> Solution {
     decided(snapshot, false)
 }
 
+/// A first plan, in a fraction of the time: it keeps all constraints, but nothing in it is improved or moved, and its
+/// bound is a weaker one.
+pub fn first(snapshot: &Snapshot) -> Solution {
+    asked(snapshot, |asked, groups| {
+        let (found, guide) = quick(asked, groups);
+        let fleet = gained(asked, without_halves(asked, asked, found)).fleet;
+        let mut solution = finish(asked, &fleet);
+        solution.certificate = certificate(asked.problem, &fleet.unplaced, guide, Effort::Little);
+        solution
+    })
+}
+
 fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
-    let mut snapshot = snapshot.clone();
-    snapshot.normalise();
+    asked(snapshot, |asked, groups| {
+        let problem = asked.problem;
+        let (first, guide) = round(asked, groups);
+        let first = gained(asked, without_halves(asked, asked, first));
+        let first = to_the_optimum(problem, first).fleet;
+        let (fleet, moves) = calmed(asked, groups, settled(asked, groups, first));
+        let mut solution = finish(asked, &fleet);
+        solution.moves = moves;
+        if certify {
+            solution.certificate = certificate(problem, &fleet.unplaced, guide, Effort::Full);
+        }
+        solution
+    })
+}
+
+/// What is decided of what is there, if it is within the limits.
+fn asked(
+    snapshot: &Snapshot,
+    decide: impl FnOnce(&State<'_>, &[Vec<usize>]) -> Solution,
+) -> Solution {
+    let snapshot = snapshot.normalised();
     if let Some(excess) = limits::excesses(&snapshot).into_iter().next() {
-        return output::undecided(snapshot, &excess);
+        return output::undecided(snapshot.into_owned(), &excess);
     }
     let problem = Problem::new(&snapshot);
     let groups = component::groups(&problem);
     let asked = prior::load(&problem, &problem.laid());
-    let (first, guide) = round(&asked, &groups);
-    let first = gained(&asked, without_halves(&asked, &asked, first));
-    let first = to_the_optimum(&problem, first).fleet;
-    let (fleet, moves) = calmed(&asked, &groups, settled(&asked, &groups, first));
-    let mut solution = finish(&asked, &fleet);
-    solution.moves = moves;
-    if certify {
-        solution.certificate = certificate(&problem, &fleet.unplaced, guide);
-    }
-    solution
+    decide(&asked, &groups)
 }
 
 /// Clusters with what is on them as a decision of a snapshot, without a certificate.
@@ -173,17 +195,13 @@ fn gained(before: &State<'_>, found: Outcome) -> Outcome {
     }
 }
 
-fn without_place(state: &State<'_>) -> BTreeSet<usize> {
-    let services = 0..state.problem.demands.len();
-    services.filter(|&s| !is_placed(state, s)).collect()
-}
-
 /// The bound for what has a place. Prices that were found for all of it with nothing there before are
 /// taken as they are.
 fn certificate(
     problem: &Problem<'_>,
     unplaced: &BTreeSet<usize>,
     guide: Option<Guide>,
+    effort: Effort,
 ) -> Certificate {
     let placed: Vec<usize> = (0..problem.demands.len())
         .filter(|s| !unplaced.contains(s))
@@ -191,7 +209,12 @@ fn certificate(
     let plain = problem.snapshot.clusters.is_empty()
         && problem.demands.iter().all(|d| d.preferences.is_empty());
     let known = guide.as_ref().filter(|_| plain);
-    bound::certify(problem, &placed, known.map(|g| (&g.rows, &g.prices)))
+    bound::certify(
+        problem,
+        &placed,
+        known.map(|g| (&g.rows, &g.prices)),
+        effort,
+    )
 }
 
 /// Takes off what services without a place have more than they were asked with, and with it whoever depended on

@@ -1,11 +1,15 @@
 //! One decision from what is there: the best of several ways.
 
 use super::assign::Search;
+use super::bound::Effort;
 use super::bulk::{self, Guide};
 use super::layout::LaidCluster;
 use super::model::Origin;
 use super::outcome::{Fleet, Outcome, rate};
-use super::search::{compares_really, pairs, run, searches};
+use super::room;
+use super::search::{
+    at_once, compares_really, is_bulk, one_pass, pairs, run, searches, without_place,
+};
 use super::state::State;
 use std::collections::BTreeSet;
 
@@ -17,13 +21,10 @@ const THINNING_PAIRS: usize = 240_000;
 /// Tries them, and says by which prices if any were sought.
 pub(super) fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
     let problem = base.problem;
-    let missing: Vec<usize> = (0..problem.demands.len())
-        .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
-        .filter(|&s| base.places(s).is_empty())
-        .collect();
+    let missing = missing(base);
     let (first, others) = searches(problem, missing.len());
     let bulk = first.bulk || others.iter().any(|search| search.bulk);
-    let guide = bulk.then(|| Guide::new(base, &missing));
+    let guide = bulk.then(|| Guide::new(base, &missing, Effort::Full));
     let ahead = others.iter().find(|search| search.bulk);
     let mut ahead = ahead.map(|&search| attempt(base, groups, search, guide.as_ref()).0);
     if let Some(found) = ahead.take_if(|found| cannot_gain(base, guide.as_ref(), found)) {
@@ -48,6 +49,40 @@ pub(super) fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option
     (best, guide)
 }
 
+/// One way that takes little time: it places everything, and improves nothing.
+pub(super) fn quick(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
+    let missing = missing(base);
+    let guide =
+        is_bulk(base.problem, missing.len()).then(|| Guide::new(base, &missing, Effort::Little));
+    let mut state = base.clone();
+    if let Some(guide) = &guide {
+        bulk::place(&mut state, groups, guide);
+    }
+    let mut unplaced = one_pass(&mut state, groups, at_once());
+    room::make(&mut state, at_once(), &fresh(base), &mut unplaced);
+    let unplaced = without_place(&state);
+    let outcome = Outcome {
+        rating: rate(&state, &unplaced),
+        fleet: Fleet::of(&state, unplaced),
+    };
+    (outcome, guide)
+}
+
+/// Which services do not run yet.
+fn fresh(base: &State<'_>) -> Vec<bool> {
+    let services = 0..base.problem.demands.len();
+    services.map(|s| base.places(s).is_empty()).collect()
+}
+
+/// Services that want a place and have none.
+fn missing(base: &State<'_>) -> Vec<usize> {
+    let problem = base.problem;
+    (0..problem.demands.len())
+        .filter(|&s| !problem.hopeless[s] && problem.service(s).replicas > 0)
+        .filter(|&s| base.places(s).is_empty())
+        .collect()
+}
+
 /// Whether what was found from nothing is so near what the prices say it costs at least that no other way is worth
 /// the time.
 fn cannot_gain(base: &State<'_>, guide: Option<&Guide>, found: &Outcome) -> bool {
@@ -66,10 +101,7 @@ fn attempt(
     if let Some(guide) = guide.filter(|_| search.bulk) {
         bulk::place(&mut state, groups, guide);
     }
-    let fresh: Vec<bool> = (0..base.problem.demands.len())
-        .map(|s| base.places(s).is_empty())
-        .collect();
-    let unplaced = run(&mut state, groups, search, &fresh);
+    let unplaced = run(&mut state, groups, search, &fresh(base));
     // Small fleets are compared in ways enough.
     if let Some(guide) = guide.filter(|_| search.bulk && !compares_really(base.problem)) {
         bulk::rework::all(&mut state, groups, guide);

@@ -30,7 +30,7 @@ pub fn svg(rows: &[Row]) -> Result<String, Box<dyn Error>> {
         &mut svg,
         (20.0, "processor time, s, logarithmic"),
         rows,
-        |row| (short(row.seconds), height(row.seconds)),
+        |row| (short(row.last.seconds), height(row.last.seconds)),
         |goal| height(goal.seconds),
     )?;
     let most = rows.iter().map(Row::gap).fold(2.5, f64::max);

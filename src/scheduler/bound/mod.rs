@@ -28,12 +28,30 @@ const STEPS: (usize, usize) = (300, 10_000);
 const SMALL_FLEET: usize = 300;
 const LARGE_FLEET: (usize, usize) = (40, 2_000);
 
-/// Steps of ascent for a fleet of this size.
-pub(crate) fn steps(rows: &Rows, groups: &Groups) -> usize {
-    let pools = rows.pools.len();
-    let wanted = (pools * SMALL_FLEET).min(pools * LARGE_FLEET.0 + LARGE_FLEET.1);
-    let affordable = LOOKS / groups.looks().max(1);
-    wanted.min(affordable).clamp(STEPS.0, STEPS.1)
+/// Steps for a plan that is to be there at once. With fewer, prices send more to pools than these have room for,
+/// and finding other places takes longer than the steps.
+const FEW_STEPS: usize = 400;
+
+/// How much work goes into a plan and its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As little as gives a plan.
+    Little,
+    /// As much as pays.
+    Full,
+}
+
+impl Effort {
+    /// Steps of ascent for a fleet of this size.
+    pub fn steps(self, rows: &Rows, groups: &Groups) -> usize {
+        let pools = rows.pools.len();
+        let wanted = match self {
+            Effort::Little => FEW_STEPS,
+            Effort::Full => (pools * SMALL_FLEET).min(pools * LARGE_FLEET.0 + LARGE_FLEET.1),
+        };
+        let affordable = LOOKS / groups.looks().max(1);
+        wanted.min(affordable).clamp(STEPS.0, STEPS.1)
+    }
 }
 
 /// A bound for plans in which these services have their place; `known` are prices found for the same
@@ -42,6 +60,7 @@ pub(crate) fn certify(
     problem: &Problem<'_>,
     services: &[usize],
     known: Option<(&Rows, &Prices)>,
+    effort: Effort,
 ) -> Certificate {
     if let Some((rows, prices)) = known {
         let list = certificate::rounded(problem, rows, prices);
@@ -50,7 +69,7 @@ pub(crate) fn certify(
     let rows = Rows::new(problem);
     let groups = Groups::new(problem, &rows, services, false);
     let supplies = supply::all(problem, &rows);
-    let prices = ascent::ascend(&rows, &groups, &supplies, steps(&rows, &groups));
+    let prices = ascent::ascend(&rows, &groups, &supplies, effort.steps(&rows, &groups));
     let list = certificate::rounded(problem, &rows, &prices);
     certificate::prove(problem, &rows, list, services)
 }

@@ -2,6 +2,7 @@
 
 use super::Guide;
 use super::allot::Share;
+use crate::scheduler::bound::Effort;
 use crate::scheduler::packing::{self, Class, Filled, Item, Limits};
 use crate::scheduler::problem::{Offer, Problem};
 use crate::scheduler::state::{ClusterState, State, Usage};
@@ -37,7 +38,11 @@ fn lot(
     let Some(shop) = Shop::of(state.problem, pool, policy) else {
         return shares.to_vec();
     };
-    let nodes = packing::pack(&classes, &items, &shop.space(state, guide));
+    let pack = match guide.effort {
+        Effort::Little => packing::quick::pack,
+        Effort::Full => packing::pack,
+    };
+    let nodes = pack(&classes, &items, &shop.space(state, guide));
     let mut left: BTreeMap<usize, u32> = BTreeMap::new();
     let mut current = shop.growing(state);
     for node in &nodes {

@@ -10,7 +10,7 @@ mod pattern;
 pub(crate) mod rework;
 mod topup;
 
-use super::bound;
+use super::bound::Effort;
 use super::bound::ascent::{self, Prices};
 use super::bound::groups::{Groups, Rows};
 use super::bound::supply::{self, Supply};
@@ -34,11 +34,12 @@ pub(crate) struct Guide {
     pub groups: Groups,
     pub supplies: Vec<Supply>,
     pub prices: Prices,
+    pub effort: Effort,
 }
 
 impl Guide {
     /// Looks for prices at which `services` would be served by what the pools may still buy.
-    pub fn new(state: &State<'_>, services: &[usize]) -> Self {
+    pub fn new(state: &State<'_>, services: &[usize], effort: Effort) -> Self {
         let problem = state.problem;
         let rows = Rows::new(problem);
         let groups = Groups::new(problem, &rows, services, true);
@@ -46,12 +47,14 @@ impl Guide {
         let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
             .map(|(supply, &p)| supply.without(&state.usage[p]))
             .collect();
-        let prices = ascent::ascend(&rows, &groups, &free, bound::steps(&rows, &groups));
+        let steps = effort.steps(&rows, &groups);
+        let prices = ascent::ascend(&rows, &groups, &free, steps);
         Guide {
             rows,
             groups,
             supplies,
             prices,
+            effort,
         }
     }
 }
@@ -61,9 +64,13 @@ pub(crate) fn place(state: &mut State<'_>, groups: &[Vec<usize>], guide: &Guide)
     let mut allotment = Allotment::new(state.problem, guide);
     allotment.all(groups, &|s| state.places(s).is_empty());
     for round in 0..ROUNDS {
-        let left = fill::all(state, guide, &allotment.take());
-        let mut left = topup::all(state, guide, left);
-        for _ in 0..DISPLACEMENTS {
+        let mut left = fill::all(state, guide, &allotment.take());
+        left = topup::all(state, guide, left);
+        let displacements = match guide.effort {
+            Effort::Little => 0,
+            Effort::Full => DISPLACEMENTS,
+        };
+        for _ in 0..displacements {
             let before = left.clone();
             left = displace::all(state, guide, left);
             left = topup::all(state, guide, left);

@@ -374,6 +374,7 @@ fn picked(nodes: &[Wasteful], first: usize, count: usize) -> Vec<Wasteful> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::bound::Effort;
     use crate::scheduler::component;
     use crate::scheduler::fixtures::{fleet, placed};
 
@@ -384,7 +385,7 @@ mod tests {
         let problem = Problem::new(&snapshot);
         let mut state = placed(&problem, &[(0, "a-1"), (0, "a-1"), (0, "b-1"), (0, "b-1")]);
         let before = state.hourly();
-        let guide = Guide::new(&State::new(&problem), &[0]);
+        let guide = Guide::new(&State::new(&problem), &[0], Effort::Full);
         all(&mut state, &component::groups(&problem), &guide);
         assert_eq!(state.replicas(0), 4);
         (before, state.hourly())

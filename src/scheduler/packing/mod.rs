@@ -10,6 +10,7 @@
 mod cover;
 mod floor;
 pub(crate) mod fluid;
+pub(crate) mod quick;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -88,14 +89,18 @@ const LEFTOVER_ROUNDS: usize = 400;
 /// Packs items on nodes of the given classes, as cheaply as it can; what finds no room within the limits is
 /// left out.
 pub(crate) fn pack(classes: &[Class], items: &[Item], limits: &Limits) -> Vec<Filled> {
-    // What no class holds would have nodes bought for it in vain.
-    let fits = |item: &Item| classes.iter().any(|class| class.holds(item));
-    let all: Vec<(u32, u32)> = (items.iter().enumerate())
-        .filter(|(_, item)| item.count > 0 && fits(item))
-        .map(|(i, item)| (i as u32, item.count))
-        .collect();
+    let all = fitting(classes, items);
     let plan = packed(classes, items, &undominated(classes), all, limits);
     plan.map(|plan| plan.floor.into_nodes()).unwrap_or_default()
+}
+
+/// Items and how many of each, without what no class holds: nodes would be bought for it in vain.
+fn fitting(classes: &[Class], items: &[Item]) -> Vec<(u32, u32)> {
+    let fits = |item: &Item| classes.iter().any(|class| class.holds(item));
+    (items.iter().enumerate())
+        .filter(|(_, item)| item.count > 0 && fits(item))
+        .map(|(i, item)| (i as u32, item.count))
+        .collect()
 }
 
 /// What is to be packed, and the fluid optimum of it.
