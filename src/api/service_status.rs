@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conditions::{Condition, conditions_schema};
 use super::cost::{HourlyCost, TotalCost};
+use super::money::Money;
 use super::timestamp::Timestamp;
 
 /// What is known of a service.
@@ -17,6 +18,9 @@ pub struct LatticeServiceStatus {
     /// Where the replicas are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub placements: Vec<PlacementStatus>,
+    /// The place that it has in another cell, where it found none here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
     /// Cost of all placements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_cost: Option<TotalCost>,
@@ -72,6 +76,16 @@ pub struct PlacementStatus {
     /// Cost of these replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<HourlyCost>,
+}
+
+/// A service's place in another cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Escalation {
+    /// The cells from this one to the one that has the service.
+    pub path: Vec<String>,
+    /// What it costs there, in units of currency per hour.
+    pub hourly: Money,
 }
 
 /// How many replicas work.

@@ -30,6 +30,7 @@ mod seen;
 mod standing;
 mod status_writer;
 mod store;
+mod tree;
 mod watch;
 
 use std::{
@@ -169,10 +170,16 @@ pub async fn run(
         stop.clone(),
     ));
     let downward = proxy::Downward::default();
+    let desk = tree::Desk::default();
+    let (post, mail) = tree::post();
+    let around = agent::Around {
+        downward: downward.clone(),
+        clusters: stores.clusters.clone(),
+        tree: post.clone(),
+    };
     tasks.spawn(agent::run(
         client.clone(),
-        downward.clone(),
-        stores.clusters.clone(),
+        around,
         terms.clone(),
         stop.clone(),
     ));
@@ -180,6 +187,16 @@ pub async fn run(
         let proxying = proxy::run(client.clone(), options, downward.clone(), stop.clone());
         tasks.spawn(proxying);
     }
+    let placing = tree::Parts {
+        client: client.clone(),
+        stores: stores.clone(),
+        changed: Arc::clone(&changed),
+        desk: desk.clone(),
+        post: post.clone(),
+        downward: downward.clone(),
+        cell: options.cell.as_ref().map(|cell| cell.name.clone()),
+    };
+    tasks.spawn(tree::run(placing, mail, terms.clone(), stop.clone()));
     if let Some(options) = options.cell {
         let parts = cell::Parts {
             client: client.clone(),
@@ -187,6 +204,7 @@ pub async fn run(
             clusters: stores.clusters.clone(),
             board: stores.agents.clone(),
             changed: Arc::clone(&changed),
+            tree: post,
             downward,
         };
         tasks.spawn(cell::run(parts, terms.clone(), stop.clone()));
@@ -195,6 +213,7 @@ pub async fn run(
         writer: StatusWriter::start(client.clone(), Arc::clone(&metrics), &tasks, &stop),
         events: Events::start(client.clone(), options.identity.clone(), &tasks, &stop),
         client,
+        desk,
         identity: options.identity,
         keep: options.keep,
         quiet: options.quiet,

@@ -33,6 +33,7 @@ use super::{
     standing::{RESYNC, Standing},
     status_writer::{CONCURRENT, PATIENCE, StatusWrite, StatusWriter, no_answer},
     store::Stores,
+    tree::Desk,
 };
 use crate::{
     api::Timestamp,
@@ -57,6 +58,7 @@ pub(crate) struct Reconciler {
     pub(crate) changed: Arc<Notify>,
     pub(crate) writer: StatusWriter,
     pub(crate) events: Events,
+    pub(crate) desk: Desk,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -204,8 +206,11 @@ impl Reconciler {
         let found = self.explain(office).await?;
         office.explained.learn(found);
         let known = office.explained.known().clone();
-        let work = move || acts::full(&inputs, &built.problems, &committed, &known, fresh, now);
-        let (decided, acts) = tokio::task::spawn_blocking(work).await??;
+        let decision = Arc::clone(&committed);
+        let work = move || acts::full(&inputs, &built.problems, &decision, &known, fresh, now);
+        let (mut decided, acts) = tokio::task::spawn_blocking(work).await??;
+        self.desk.put(committed, &decided);
+        seen.escalations.over(&seen.services, &mut decided, now);
         acts.show(&self.metrics);
         Ok(Some((Standing::new(seen.clone(), decided), acts)))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Resource;
 
-use super::{cell, provision::Shown};
+use super::{cell, provision::Shown, tree};
 use crate::{
     api::{
         ClusterPhase, LatticeCluster, LatticeExternalService, LatticeNodeClass,
@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     pub(crate) progress: Shown,
     /// What their agents have said.
     pub(crate) agents: cell::Shown,
+    /// Where services stand that found no place here.
+    pub(crate) escalations: tree::Shown,
 }
 
 impl Seen {
@@ -35,6 +37,7 @@ impl Seen {
     pub(crate) fn asks_the_same(&self, before: &Self) -> bool {
         self.progress == before.progress
             && self.agents == before.agents
+            && self.escalations == before.escalations
             && all_same(&self.pools, &before.pools, |_, _| true)
             && all_same(&self.node_classes, &before.node_classes, |_, _| true)
             && all_same(&self.policies, &before.policies, |_, _| true)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::{Resource, runtime::reflector::Store};
 
-use super::{cell, provision::Board, seen::Seen};
+use super::{cell, provision::Board, seen::Seen, tree};
 
 use crate::api::{
     LatticeCluster, LatticeExternalService, LatticeNodeClass, LatticePlacementPolicy, LatticePool,
@@ -25,6 +25,8 @@ pub(crate) struct Stores {
     pub(crate) board: Board,
     /// What their agents have said.
     pub(crate) agents: cell::Board,
+    /// Where services stand that found no place here.
+    pub(crate) escalations: tree::Board,
 }
 
 impl Stores {
@@ -52,6 +54,7 @@ impl Stores {
             clusters: objects(&self.clusters),
             progress: self.board.shown(),
             agents: self.agents.shown(),
+            escalations: self.escalations.shown(),
             service_placements: alive(objects(&self.service_placements)),
             external_services: objects(&self.external_services),
         }

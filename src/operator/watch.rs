@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{cell, metrics::Metrics, provision::Board, store::Stores};
+use super::{cell, metrics::Metrics, provision::Board, store::Stores, tree};
 
 /// After this many seconds the API server ends a watch and it begins anew: a connection that died without
 /// a word is noticed.
@@ -47,6 +47,7 @@ pub(crate) fn start(
         external_services: starter.watch(),
         board: Board::default(),
         agents: cell::Board::default(),
+        escalations: tree::Board::default(),
     }
 }
 

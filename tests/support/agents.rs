@@ -12,8 +12,8 @@ use lattice::{
     agent::{
         client::{self, Host, Report},
         proto::{
-            CommandDone, InboxRecord, OutboxRecord, RenewResponse, TunnelDown, TunnelUp,
-            agent_message::Payload, cell_command::Command, tunnel_down, tunnel_up,
+            CommandDone, InboxRecord, OutboxRecord, RenewResponse, TreeMessage, TunnelDown,
+            TunnelUp, agent_message::Payload, cell_command::Command, tunnel_down, tunnel_up,
         },
         server::{Cell, Credentials, Registry, Server},
         session::{CommandId, Event, Identity, News},
@@ -258,6 +258,7 @@ impl Host for Machine {
             }
         }
     }
+    fn heard(&self, _said: TreeMessage) {}
     fn told(&self, news: News) {
         self.news.lock().unwrap().push(news);
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use super::Credentials;
 use crate::agent::{
     proto::{
-        InboxRecord, RenewResponse, TunnelDown, TunnelUp, agent_message::Payload,
+        InboxRecord, RenewResponse, TreeMessage, TunnelDown, TunnelUp, agent_message::Payload,
         cell_command::Command,
     },
     session::{CommandId, News},
@@ -46,6 +46,9 @@ pub trait Host: Send + Sync + 'static {
         down: tonic::Streaming<TunnelDown>,
         up: tokio::sync::mpsc::Sender<TunnelUp>,
     ) -> impl Future<Output = ()> + Send;
+
+    /// Hears what the cell says about places for services.
+    fn heard(&self, said: TreeMessage);
 
     /// Hears what becomes of the session.
     fn told(&self, news: News);

@@ -50,6 +50,8 @@ pub enum Report {
     State(AgentState),
     /// Something of which only the latest matters.
     Latest(Box<Payload>),
+    /// Something that is said once, and lost where the cell is not there.
+    Once(Box<Payload>),
 }
 
 enum Happening {
@@ -147,6 +149,7 @@ impl<H: Host> Agent<H> {
                 Vec::new()
             }
             Report::Latest(payload) => self.child.report(*payload),
+            Report::Once(payload) => self.child.say(*payload),
         }
     }
 
@@ -193,6 +196,7 @@ impl<H: Host> Agent<H> {
                 }
                 ChildAct::Keep(record) => self.keep(record).await,
                 ChildAct::Tunnel(open) => self.tunnel(open.ticket),
+                ChildAct::Hear(said) => self.host.heard(said),
                 ChildAct::Tell(news) => self.tell(news),
             }
         }

@@ -223,6 +223,23 @@ impl<R: Registry> Cell<R> {
         }
     }
 
+    /// Says something that is no command to the agent of a cluster, once. Says whether it is there.
+    pub async fn say(&self, cluster: &str, said: Command) -> bool {
+        let seat = self.lock().get(cluster).cloned();
+        match seat {
+            Some(seat) => self.say_to(seat, said).await,
+            None => false,
+        }
+    }
+
+    async fn say_to(&self, seat: SeatLock, said: Command) -> bool {
+        let mut seat = seat.lock().await;
+        match seat.parent.say(said) {
+            Some(act) => self.act(&mut seat, vec![act]).await.is_ok(),
+            None => false,
+        }
+    }
+
     fn now(&self) -> Duration {
         self.0.began.elapsed()
     }

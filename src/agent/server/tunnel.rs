@@ -14,7 +14,7 @@ use tonic::{Status, Streaming};
 
 use super::{Cell, Registry};
 use crate::agent::{
-    proto::{OpenTunnel, TunnelDown, TunnelUp},
+    proto::{OpenTunnel, TunnelDown, TunnelUp, cell_command::Command},
     session::limits::GREETING,
 };
 
@@ -93,12 +93,11 @@ impl<R: Registry> Cell<R> {
         let seat = self.lock().get(cluster).cloned().ok_or(NoTunnel::Away)?;
         let (sender, receiver) = oneshot::channel();
         let ticket = self.0.tickets.issue(cluster, sender)?;
+        if !self
+            .say_to(seat, Command::OpenTunnel(OpenTunnel { ticket }))
+            .await
         {
-            let mut seat = seat.lock().await;
-            let act = seat.parent.tunnel(OpenTunnel { ticket });
-            let act = act.ok_or(NoTunnel::Away)?;
-            let acted = self.act(&mut seat, vec![act]).await;
-            acted.map_err(|_| NoTunnel::Away)?;
+            return Err(NoTunnel::Away);
         }
         match timeout(GREETING, receiver).await {
             Ok(Ok(tunnel)) => Ok(tunnel),

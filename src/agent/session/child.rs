@@ -9,8 +9,8 @@ use super::{
     version::{NEWEST, OLDEST},
 };
 use crate::agent::proto::{
-    AgentMessage, AgentReady, AgentState, CellCommand, Heartbeat, InboxRecord, OpenTunnel, Welcome,
-    agent_message::Payload, cell_command::Command, goodbye::Reason,
+    AgentMessage, AgentReady, AgentState, CellCommand, Heartbeat, InboxRecord, OpenTunnel,
+    TreeMessage, Welcome, agent_message::Payload, cell_command::Command, goodbye::Reason,
 };
 
 /// Who an agent is.
@@ -42,6 +42,8 @@ pub enum Act {
     Keep(InboxRecord),
     /// Open a tunnel.
     Tunnel(OpenTunnel),
+    /// Hand this to whoever places services.
+    Hear(TreeMessage),
     /// For the log.
     Tell(News),
 }
@@ -200,6 +202,7 @@ impl Child {
                     Command::Welcome(_) => Vec::new(),
                     Command::Pulse(pulse) => self.pulse(pulse.epoch, pulse.settled),
                     Command::OpenTunnel(open) => vec![Act::Tunnel(open)],
+                    Command::Tree(said) => vec![Act::Hear(said)],
                     command => self.commanded((said.epoch, said.id), command),
                 }
             }
@@ -235,6 +238,11 @@ impl Child {
         }
         self.reports.insert(kind, report.clone());
         self.send(None, report)
+    }
+
+    /// Says something once, to a cell that is there.
+    pub fn say(&mut self, payload: Payload) -> Vec<Act> {
+        self.send(None, payload)
     }
 
     fn welcomed(&mut self, now: Duration, session: u64, welcome: Welcome) -> Vec<Act> {

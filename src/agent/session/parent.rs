@@ -9,8 +9,8 @@ use super::{
     version::agreed,
 };
 use crate::agent::proto::{
-    AgentMessage, AgentReady, Applied, CellCommand, Goodbye, Heartbeat, OpenTunnel, OutboxRecord,
-    Pulse, Welcome, agent_message::Payload, cell_command::Command, goodbye::Reason,
+    AgentMessage, AgentReady, Applied, CellCommand, Goodbye, Heartbeat, OutboxRecord, Pulse,
+    Welcome, agent_message::Payload, cell_command::Command, goodbye::Reason,
 };
 
 /// What whoever runs the machine has to do, in this order.
@@ -211,9 +211,9 @@ impl Parent {
         Ok((id, acts))
     }
 
-    /// Asks for a tunnel, of an agent that is there.
-    pub fn tunnel(&self, open: OpenTunnel) -> Option<Act> {
-        Some(send(self.session()?, Command::OpenTunnel(open)))
+    /// Says something that is no command, once, to an agent that is there.
+    pub fn say(&self, said: Command) -> Option<Act> {
+        Some(send(self.session()?, said))
     }
 
     /// Ends all streams.

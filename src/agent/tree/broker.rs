@@ -7,38 +7,32 @@ use std::{
 
 use super::{
     message::{CellName, Deal, Message, Need, Request, Send, Summary},
-    origin::{Mine, Status, WINDOW, back, onward},
+    origin::{Entry, Mine, Status, WINDOW, back, onward},
     relay::Relayed,
-    stock::{Confirmation, Stock},
     summary::summary,
 };
 
 /// How often a cell tells its parent what is free.
 const SUMMARIES: Duration = Duration::from_secs(5);
 
-/// A cell's own services and capacity: what outlives a restart.
+/// A cell's own services that look for a place: what outlives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    pub(super) stock: Stock,
     pub(super) mine: BTreeMap<String, Mine>,
 }
 
 impl Ledger {
-    /// Of a cell that has this capacity and no services yet.
-    pub fn new(stock: Stock) -> Self {
-        Self {
-            stock,
-            mine: BTreeMap::new(),
-        }
-    }
-
-    /// The capacity.
-    pub fn stock(&self) -> &Stock {
-        &self.stock
+    /// What is to be kept of each service.
+    pub fn entries(&self) -> BTreeMap<String, Entry> {
+        let entries = self.mine.iter();
+        entries
+            .map(|(id, mine)| (id.clone(), mine.entry()))
+            .collect()
     }
 }
 
-/// One cell. It knows the time from whoever calls, and acts by the messages that it returns.
+/// One cell. It knows the time from whoever calls, and acts by the messages that it returns. Its own scheduler is to it one more
+/// neighbour, under its own name: it is delegated to, and it answers, like a child.
 #[derive(Clone, Debug)]
 pub struct Broker {
     pub(super) name: CellName,
@@ -57,7 +51,7 @@ impl Broker {
         Self {
             name: name.to_owned(),
             parent: parent.map(str::to_owned),
-            connected: BTreeSet::new(),
+            connected: BTreeSet::from([name.to_owned()]),
             children: BTreeMap::new(),
             ledger,
             relayed: BTreeMap::new(),
@@ -72,9 +66,27 @@ impl Broker {
         &self.ledger
     }
 
+    /// What is free in this cell itself.
+    pub fn supply(&mut self, own: Summary) {
+        self.children.insert(self.name.clone(), own);
+    }
+
+    /// A service that had come this far before a restart.
+    pub fn resume(&mut self, now: Duration, need: Need, entry: Entry) {
+        let id = need.id.clone();
+        self.ledger.mine.insert(id, Mine::resumed(need, entry, now));
+    }
+
+    /// The services of this cell that look for a place, or have one elsewhere.
+    pub fn wanted(&self) -> impl Iterator<Item = &str> {
+        let mine = self.ledger.mine.iter();
+        mine.filter(|(_, mine)| !mine.is_leaving())
+            .map(|(id, _)| id.as_str())
+    }
+
     /// Where a service of this cell stands.
     pub fn status(&self, id: &str) -> Option<Status> {
-        let reached = |parent| self.connected.contains(parent);
+        let reached = |parent: &CellName| self.connected.contains(parent);
         let is_cut_off = !self.parent.as_ref().is_none_or(reached);
         Some(self.ledger.mine.get(id)?.status(is_cut_off))
     }
@@ -96,11 +108,6 @@ impl Broker {
         };
         mine.leave();
         self.relayed.remove(id);
-        if mine.is_home() {
-            let attempt = mine.attempt();
-            self.ledger.stock.release(id, attempt, now);
-            self.ledger.mine.remove(id);
-        }
         self.say_again(now)
     }
 
@@ -125,7 +132,6 @@ impl Broker {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Duration) -> Vec<Send> {
-        self.ledger.stock.expire(now);
         self.relayed.retain(|_, relayed| now < relayed.until);
         self.ledger.mine.retain(|_, mine| !mine.is_gone());
         let mut sends = self.say_again(now);
@@ -135,7 +141,7 @@ impl Broker {
         {
             self.next_summary = now + SUMMARIES;
             self.told += 1;
-            let summary = summary(self.told, &self.ledger.stock, self.children.values());
+            let summary = summary(self.told, self.children.values());
             sends.extend(self.reach(&parent, Message::Summary(summary)));
         }
         sends
@@ -144,6 +150,12 @@ impl Broker {
     /// A neighbour has said something.
     pub fn hear(&mut self, now: Duration, from: &str, message: Message, random: u64) -> Vec<Send> {
         let from_parent = self.parent.as_deref() == Some(from);
+        if message
+            .path()
+            .is_some_and(|path| !self.speaks_for(from, path))
+        {
+            return Vec::new();
+        }
         match message {
             Message::Ask(request) if !from_parent => self.look(now, request, false),
             Message::Delegate(request) if from_parent => self.look(now, request, true),
@@ -156,8 +168,8 @@ impl Broker {
             }
             Message::Offer { deal, hourly } => self.offered(now, deal, hourly),
             Message::No { deal, ways_out } => self.refused(now, from, deal, ways_out),
-            Message::Confirm(deal) => self.confirm(now, deal),
-            Message::Release(deal) => self.release(now, deal),
+            Message::Confirm(deal) => self.onward(&deal.path.clone(), Message::Confirm(deal)),
+            Message::Release(deal) => self.onward(&deal.path.clone(), Message::Release(deal)),
             Message::Confirmed(deal) => self.pass_back(deal, Message::Confirmed, |mine, deal| {
                 mine.confirmed(deal);
             }),
@@ -196,7 +208,8 @@ impl Broker {
     fn say_again(&mut self, now: Duration) -> Vec<Send> {
         let mine = self.ledger.mine.values_mut();
         let again = mine.filter_map(|mine| mine.again(&self.name, now));
-        let mut sends: Vec<Send> = again.collect();
+        let again: Vec<Send> = again.collect();
+        let mut sends: Vec<Send> = again.into_iter().map(|send| self.hop(send)).collect();
         let due = self
             .relayed
             .iter()
@@ -210,31 +223,39 @@ impl Broker {
         sends
     }
 
-    fn confirm(&mut self, now: Duration, deal: Deal) -> Vec<Send> {
-        let path = deal.path.clone();
-        if path.last() != Some(&self.name) {
-            return onward(&path, &self.name, Message::Confirm(deal))
-                .into_iter()
-                .collect();
-        }
-        let answer = match self.ledger.stock.confirm(&deal.id, deal.attempt, now) {
-            Confirmation::Confirmed => Message::Confirmed(deal),
-            Confirmation::Lapsed => Message::Lapsed(deal),
-        };
-        back(&path, &self.name, answer).into_iter().collect()
+    /// The message to the next cell of its path; at the end to this cell's own scheduler.
+    pub(super) fn onward(&self, path: &[CellName], message: Message) -> Vec<Send> {
+        let send = onward(path, &self.name, message);
+        send.map(|send| self.hop(send)).into_iter().collect()
     }
 
-    fn release(&mut self, now: Duration, deal: Deal) -> Vec<Send> {
-        let path = deal.path.clone();
-        if path.last() != Some(&self.name) {
-            return onward(&path, &self.name, Message::Release(deal))
-                .into_iter()
-                .collect();
+    /// The message to the cell before this one on its path.
+    pub(super) fn back(&self, path: &[CellName], message: Message) -> Vec<Send> {
+        let send = back(path, &self.name, message);
+        send.map(|send| self.hop(send)).into_iter().collect()
+    }
+
+    /// A cell calls itself what its own parent calls it, and its children do not know that name: whoever is none of them is the
+    /// parent.
+    fn hop(&self, send: Send) -> Send {
+        match &self.parent {
+            Some(parent) if send.to != self.name && !self.connected.contains(&send.to) => Send {
+                to: parent.clone(),
+                ..send
+            },
+            _ => send,
         }
-        self.ledger.stock.release(&deal.id, deal.attempt, now);
-        back(&path, &self.name, Message::Released(deal))
-            .into_iter()
-            .collect()
+    }
+
+    /// Whether a message with this path may come from there: children speak for themselves and what is below them alone.
+    fn speaks_for(&self, from: &str, path: &[CellName]) -> bool {
+        let at = path.iter().position(|cell| *cell == self.name);
+        let before = at.unwrap_or(path.len()).checked_sub(1);
+        let is_from = |cell: &CellName| cell == from;
+        from == self.name
+            || self.parent.as_deref() == Some(from)
+            || before.and_then(|at| path.get(at)).is_some_and(is_from)
+            || at.and_then(|at| path.get(at + 1)).is_some_and(is_from)
     }
 
     fn pass_back(
@@ -250,7 +271,7 @@ impl Broker {
             return Vec::new();
         }
         let path = deal.path.clone();
-        back(&path, &self.name, message(deal)).into_iter().collect()
+        self.back(&path, message(deal))
     }
 
     fn reach(&self, to: &str, message: Message) -> Option<Send> {

@@ -9,7 +9,7 @@ pub type CellName = String;
 pub type Labels = BTreeMap<String, BTreeSet<String>>;
 
 /// A service that needs a place, as the cell that it was applied in knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// Unique in the whole tree: the origin's cluster, the service and its generation.
     pub id: String,
@@ -21,6 +21,10 @@ pub struct Need {
     pub mib: u64,
     /// Labels that the place must have.
     pub labels: BTreeMap<String, String>,
+    /// The service as it was applied, for the scheduler of whoever has the place.
+    pub service: String,
+    /// Why it found no place at home.
+    pub reason: String,
 }
 
 impl Need {
@@ -130,6 +134,23 @@ pub enum Message {
     Summary(Summary),
 }
 
+impl Message {
+    /// The cells that it concerns, from the origin on; none for what concerns neighbours only.
+    pub(super) fn path(&self) -> Option<&[CellName]> {
+        match self {
+            Self::Ask(request) | Self::Delegate(request) => Some(&request.path),
+            Self::Offer { deal, .. }
+            | Self::No { deal, .. }
+            | Self::Confirm(deal)
+            | Self::Confirmed(deal)
+            | Self::Lapsed(deal)
+            | Self::Release(deal)
+            | Self::Released(deal) => Some(&deal.path),
+            Self::Summary(_) => None,
+        }
+    }
+}
+
 /// A message with whom it goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Send {
@@ -149,7 +170,7 @@ mod tests {
             replicas,
             milli_cores,
             mib,
-            labels: BTreeMap::new(),
+            ..Need::default()
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::message::{Deal, Message, Need, Request, Send, WayOut};
 
 /// Requests of one cell that wait for an answer at a time: what has waited longest goes first, and nobody is flooded when a
@@ -9,6 +11,8 @@ use super::message::{Deal, Message, Need, Request, Send, WayOut};
 pub const WINDOW: usize = 8;
 /// What was said and not answered is said again after this time.
 pub const AGAIN: Duration = Duration::from_secs(10);
+/// How often is asked after a place that a service has elsewhere.
+const CHECK: Duration = Duration::from_secs(60);
 /// The shortest pause after a no, and the longest.
 pub const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 /// See [`SHORTEST_PAUSE`].
@@ -45,7 +49,9 @@ pub enum Because {
     Refused(Vec<WayOut>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How far a service has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 enum Stage {
     Waiting,
     Confirming(Vec<String>, u64),
@@ -53,7 +59,14 @@ enum Stage {
     Releasing(Vec<String>),
 }
 
-/// One service of this cell. To be kept over restarts.
+/// What is kept of a service over restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    attempt: u64,
+    stage: Stage,
+}
+
+/// One service of this cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mine {
     pub(super) need: Need,
@@ -71,7 +84,8 @@ impl Mine {
     pub(super) fn waiting(need: Need, now: Duration) -> Self {
         Self {
             need,
-            attempt: 1,
+            // Greater than that of any attempt before, whatever was forgotten since.
+            attempt: u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1),
             since: now,
             stage: Stage::Waiting,
             asked: None,
@@ -81,8 +95,19 @@ impl Mine {
         }
     }
 
-    pub(super) fn attempt(&self) -> u64 {
-        self.attempt
+    pub(super) fn resumed(need: Need, entry: Entry, now: Duration) -> Self {
+        Self {
+            attempt: entry.attempt,
+            stage: entry.stage,
+            ..Self::waiting(need, now)
+        }
+    }
+
+    pub(super) fn entry(&self) -> Entry {
+        Entry {
+            attempt: self.attempt,
+            stage: self.stage.clone(),
+        }
     }
 
     pub(super) fn since(&self) -> Duration {
@@ -143,12 +168,20 @@ impl Mine {
         if self.asked.is_some_and(|at| now < at) {
             return None;
         }
-        let (path, message): (_, fn(Deal) -> Message) = match &self.stage {
-            Stage::Confirming(path, _) => (path.clone(), Message::Confirm),
-            Stage::Releasing(path) => (path.clone(), Message::Release),
-            _ => return None,
+        let (path, message, pause): (_, fn(Deal) -> Message, _) = match &self.stage {
+            Stage::Confirming(path, _) => (path.clone(), Message::Confirm, AGAIN),
+            Stage::Releasing(path) => (path.clone(), Message::Release, AGAIN),
+            // Whoever has it might have lost it.
+            Stage::Placed(path, _) if self.asked.is_some() => {
+                (path.clone(), Message::Confirm, CHECK)
+            }
+            Stage::Placed(..) => {
+                self.asked = Some(now + CHECK);
+                return None;
+            }
+            Stage::Waiting => return None,
         };
-        self.asked = Some(now + AGAIN);
+        self.asked = Some(now + pause);
         onward(&path, here, message(self.deal(path.clone())))
     }
 
@@ -179,12 +212,6 @@ impl Mine {
         attempt == self.attempt && self.stage == Stage::Waiting
     }
 
-    /// There is a place in this very cell.
-    pub(super) fn placed(&mut self, here: &str, hourly: u64) {
-        self.stage = Stage::Placed(vec![here.to_owned()], hourly);
-        self.asked = None;
-    }
-
     pub(super) fn confirmed(&mut self, deal: &Deal) {
         if let Stage::Confirming(path, hourly) = &self.stage
             && deal.attempt == self.attempt
@@ -197,7 +224,7 @@ impl Mine {
     }
 
     pub(super) fn lapsed(&mut self, deal: &Deal, now: Duration, random: u64) {
-        if let Stage::Confirming(path, _) = &self.stage
+        if let Stage::Confirming(path, _) | Stage::Placed(path, _) = &self.stage
             && deal.attempt == self.attempt
             && *path == deal.path
         {
@@ -224,9 +251,9 @@ impl Mine {
         }
     }
 
-    /// Whether it is placed in, or taken from, this very cell.
-    pub(super) fn is_home(&self) -> bool {
-        matches!(&self.stage, Stage::Placed(path, _) | Stage::Releasing(path) if path.len() == 1)
+    /// Whether it needs its place no more.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Releasing(_))
     }
 
     fn again_later(&mut self, now: Duration, random: u64) {
@@ -248,10 +275,10 @@ impl Mine {
     }
 }
 
-/// The message to the next cell of a path, seen from this one.
+/// The message to the next cell of a path, seen from this one; at its end to this cell's own scheduler.
 pub(super) fn onward(path: &[String], here: &str, message: Message) -> Option<Send> {
     let at = path.iter().position(|cell| cell == here)?;
-    let to = path.get(at + 1)?.clone();
+    let to = path.get(at + 1).map_or(here, String::as_str).to_owned();
     Some(Send { to, message })
 }
 

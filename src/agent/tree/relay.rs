@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     broker::Broker,
     message::{CellName, Deal, Message, Request, Send, WayOut},
-    origin::{AGAIN, back, onward},
-    summary::{cheapest, price, summary, ways_out},
+    origin::AGAIN,
+    summary::{cheapest, may_fit, price, summary, ways_out},
 };
 
 /// Requests that one cell is looking for a place for.
@@ -67,73 +67,47 @@ impl Broker {
         relayed.again = now + AGAIN;
         let (request, tried) = (relayed.request.clone(), relayed.tried.clone());
         let delegated = relayed.delegated;
-        let here = self
-            .ledger
-            .stock
-            .cheapest(&request.need)
-            .map(|(_, _, hourly)| hourly);
         let connected = &self.connected;
-        let children = self.children.iter().filter(|(child, _)| {
-            let is_new = !tried.contains(*child) && !request.path.contains(child);
-            is_new && connected.contains(*child) && request.hops_left > 0
+        let near = self.children.iter().filter(|(cell, _)| {
+            let is_own = **cell == self.name;
+            let goes_there = is_own || (!request.path.contains(cell) && request.hops_left > 0);
+            goes_there && connected.contains(*cell) && !tried.contains(*cell)
         });
-        let best = children
-            .filter_map(|(child, summary)| Some((price(summary, &request.need)?, child.clone())))
+        let best = near
+            .filter_map(|(cell, summary)| {
+                let is_own = *cell == self.name;
+                let price = price(summary, &request.need);
+                // What a summary cannot tell the own scheduler may still find, and is asked before the parent.
+                let last = (is_own && may_fit(summary, &request.need)).then_some(u64::MAX);
+                Some((price.or(last)?, !is_own, cell.clone()))
+            })
             .min();
-        let own_is_best = match (here, &best) {
-            (Some(here), Some((there, _))) => here <= *there,
-            (here, _) => here.is_some(),
-        };
-        if own_is_best && let Some(sends) = self.offer(now, &request) {
-            self.relayed.remove(id);
-            return sends;
-        }
         let parent = self.parent.clone().filter(|parent| {
             let is_new = !tried.contains(parent) && !request.path.contains(parent);
             is_new && self.connected.contains(parent) && request.hops_left > 0
         });
-        let (to, is_child) = match (best, parent) {
-            (Some((_, child)), _) => (child, true),
+        let (to, is_below) = match (best, parent) {
+            (Some((_, _, cell)), _) => (cell, true),
             (None, Some(parent)) if !delegated => (parent, false),
             _ => return self.give_up(now, id),
         };
         if let Some(relayed) = self.relayed.get_mut(id) {
             relayed.tried.insert(to.clone());
         }
+        if to == self.name {
+            let message = Message::Delegate(request);
+            return vec![Send { to, message }];
+        }
         let forwarded = Request {
             hops_left: request.hops_left - 1,
             ways_out: self.ways_out(&request),
             ..request
         };
-        let message = match is_child {
+        let message = match is_below {
             true => Message::Delegate(forwarded),
             false => Message::Ask(forwarded),
         };
         vec![Send { to, message }]
-    }
-
-    fn offer(&mut self, now: Duration, request: &Request) -> Option<Vec<Send>> {
-        let deal = deal(request);
-        let is_own = deal.path.len() == 1;
-        let mine = self.ledger.mine.get_mut(&deal.id).filter(|_| is_own);
-        if is_own
-            && !mine
-                .as_ref()
-                .is_some_and(|mine| mine.is_waiting(deal.attempt))
-        {
-            // It is needed no more, or not by this attempt.
-            return Some(Vec::new());
-        }
-        let stock = &mut self.ledger.stock;
-        let hourly = stock.hold(&request.need, request.attempt, now)?;
-        if let Some(mine) = mine {
-            stock.confirm(&deal.id, deal.attempt, now);
-            mine.placed(&self.name, hourly);
-            return Some(Vec::new());
-        }
-        let path = deal.path.clone();
-        let offer = back(&path, &self.name, Message::Offer { deal, hourly });
-        Some(offer.into_iter().collect())
     }
 
     fn give_up(&mut self, now: Duration, id: &str) -> Vec<Send> {
@@ -149,12 +123,11 @@ impl Broker {
             return Vec::new();
         }
         let path = deal.path.clone();
-        let no = Message::No { deal, ways_out };
-        back(&path, &self.name, no).into_iter().collect()
+        self.back(&path, Message::No { deal, ways_out })
     }
 
     fn ways_out(&self, request: &Request) -> Vec<WayOut> {
-        let all = summary(0, &self.ledger.stock, self.children.values());
+        let all = summary(0, self.children.values());
         let here = ways_out(&all, &request.need);
         cheapest(here.into_iter().chain(request.ways_out.iter().cloned()))
     }
@@ -163,9 +136,7 @@ impl Broker {
         if deal.path.first() != Some(&self.name) {
             self.relayed.remove(&deal.id);
             let path = deal.path.clone();
-            return back(&path, &self.name, Message::Offer { deal, hourly })
-                .into_iter()
-                .collect();
+            return self.back(&path, Message::Offer { deal, hourly });
         }
         let path = deal.path.clone();
         let Some(mine) = self.ledger.mine.get_mut(&deal.id) else {
@@ -173,10 +144,10 @@ impl Broker {
         };
         self.relayed.remove(&deal.id);
         let confirm = mine.offered(deal, hourly, now);
-        let mut sends: Vec<Send> = confirm
-            .and_then(|message| onward(&path, &self.name, message))
-            .into_iter()
-            .collect();
+        let mut sends = match confirm {
+            Some(message) => self.onward(&path, message),
+            None => Vec::new(),
+        };
         sends.extend(self.ask_next(now));
         sends
     }

@@ -2,22 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    message::{Labels, Need, Step, Summary, WayOut},
-    stock::Stock,
-};
+use super::message::{Labels, Need, Step, Summary, WayOut};
 
 /// Kinds of labels that a summary tells apart.
 pub const MOST_LOTS: usize = 256;
 /// Prices that it tells of each.
 pub const MOST_STEPS: usize = 16;
 
-/// The capacity of a cell and all below it.
-pub(super) fn summary<'a>(
-    number: u64,
-    stock: &Stock,
-    below: impl Iterator<Item = &'a Summary>,
-) -> Summary {
+/// The capacity of several cells together.
+pub(super) fn summary<'a>(number: u64, cells: impl Iterator<Item = &'a Summary>) -> Summary {
     let mut lots: BTreeMap<Labels, BTreeMap<(u64, u64, u64), u64>> = BTreeMap::new();
     let mut add = |labels: &Labels, step: &Step| {
         if step.nodes > 0 {
@@ -30,10 +23,7 @@ pub(super) fn summary<'a>(
             *nodes = nodes.saturating_add(step.nodes);
         }
     };
-    for (labels, step) in stock.steps() {
-        add(labels, &step);
-    }
-    for summary in below {
+    for summary in cells {
         for (labels, steps) in &summary.lots {
             steps.iter().for_each(|step| add(labels, step));
         }
@@ -65,6 +55,16 @@ pub(super) fn price(summary: &Summary, need: &Need) -> Option<u64> {
         (nodes <= step.nodes).then(|| nodes.saturating_mul(step.hourly))
     });
     offers.min()
+}
+
+/// Whether a replica has room somewhere, though perhaps not all have.
+pub(super) fn may_fit(summary: &Summary, need: &Need) -> bool {
+    let lots = summary
+        .lots
+        .iter()
+        .filter(|(labels, _)| need.matches(labels));
+    lots.flat_map(|(_, steps)| steps)
+        .any(|step| step.nodes > 0 && need.nodes(step.milli_cores, step.mib).is_some())
 }
 
 /// What would help: each label term alone that could be dropped, with what the place would cost then.

@@ -15,7 +15,7 @@ use crate::{
     agent::{
         client::{Credentials, Host},
         proto::{
-            InboxRecord, RenewResponse, TunnelDown, TunnelUp, agent_message::Payload,
+            InboxRecord, RenewResponse, TreeMessage, TunnelDown, TunnelUp, agent_message::Payload,
             cell_command::Command,
         },
         proxy::serve,
@@ -25,6 +25,7 @@ use crate::{
     operator::{
         decision_log::NAMESPACE,
         proxy::{Downward, Guarded},
+        tree::{self, Neighbour},
     },
 };
 
@@ -38,10 +39,16 @@ pub(super) struct KubeHost {
     client: Client,
     identity: Identity,
     below: Guarded,
+    tree: tree::Post,
 }
 
 impl KubeHost {
-    pub(super) fn new(client: Client, identity: Identity, downward: Downward) -> Self {
+    pub(super) fn new(
+        client: Client,
+        identity: Identity,
+        downward: Downward,
+        tree: tree::Post,
+    ) -> Self {
         let below = Guarded {
             client: client.clone(),
             downward,
@@ -50,6 +57,7 @@ impl KubeHost {
             client,
             identity,
             below,
+            tree,
         }
     }
 
@@ -121,5 +129,12 @@ impl Host for KubeHost {
         serve(&self.client, &self.below, down, up).await;
     }
 
-    fn told(&self, _news: News) {}
+    fn heard(&self, said: TreeMessage) {
+        self.tree.heard(Neighbour::Parent, said);
+    }
+
+    fn told(&self, news: News) {
+        let is_up = matches!(news, News::Connected { .. });
+        self.tree.linked(Neighbour::Parent, is_up);
+    }
 }

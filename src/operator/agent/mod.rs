@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::host::KubeHost;
-use super::{decision_log::NAMESPACE, leader::Term, proxy::Downward};
+use super::{decision_log::NAMESPACE, leader::Term, proxy::Downward, tree};
 use crate::{
     agent::{client, session::Identity},
     api::LatticeCluster,
@@ -33,18 +33,24 @@ struct Parent {
     endpoint: String,
 }
 
+/// What else of this operator the agent works with.
+pub(crate) struct Around {
+    pub(crate) downward: Downward,
+    pub(crate) clusters: Store<LatticeCluster>,
+    pub(crate) tree: tree::Post,
+}
+
 /// Keeps the session with the cell above whenever there is a term and a parent, until the stop.
 pub(crate) async fn run(
     client: Client,
-    downward: Downward,
-    clusters: Store<LatticeCluster>,
+    around: Around,
     terms: channel::Receiver<Option<Term>>,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
         let term = terms.borrow().clone();
         if let Some(term) = term {
-            let session = session(&client, &downward, &clusters, stop.child_token());
+            let session = session(&client, &around, stop.child_token());
             let over = term.over.run_until_cancelled(session);
             if let Some(Some(Err(why))) = stop.run_until_cancelled(over).await {
                 tracing::warn!(why, "no session with the cell above");
@@ -55,13 +61,9 @@ pub(crate) async fn run(
 }
 
 /// A session with the parent that there is, until there is another.
-async fn session(
-    client: &Client,
-    downward: &Downward,
-    clusters: &Store<LatticeCluster>,
-    stop: CancellationToken,
-) -> Result<(), String> {
+async fn session(client: &Client, around: &Around, stop: CancellationToken) -> Result<(), String> {
     let Some(parent) = parent(client).await? else {
+        around.tree.without_parent();
         return Ok(());
     };
     let _end = stop.clone().drop_guard();
@@ -72,13 +74,15 @@ async fn session(
         kubernetes_version: version.map_or_else(|_| String::new(), |info| info.git_version),
     };
     let (sender, reports) = mpsc::channel(REPORTS);
-    let watching = watch::watch(client.clone(), clusters.clone(), sender);
+    let watching = watch::watch(client.clone(), around.clusters.clone(), sender.clone());
     tokio::spawn(stop.clone().run_until_cancelled_owned(watching));
     let host = Arc::new(KubeHost::new(
         client.clone(),
         identity.clone(),
-        downward.clone(),
+        around.downward.clone(),
+        around.tree.clone(),
     ));
+    around.tree.below(&parent.cluster, sender);
     let session = client::run(host, parent.endpoint.clone(), identity, reports, stop);
     tokio::select! {
         ended = session => ended,

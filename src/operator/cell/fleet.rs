@@ -15,13 +15,16 @@ use tokio::sync::Notify;
 use super::board::Board;
 use crate::{
     agent::{
-        proto::{OutboxRecord, RenewResponse},
+        proto::{OutboxRecord, RenewResponse, agent_message::Payload},
         server::Registry,
         session::Event,
     },
     api::LatticeCluster,
     clusters::bootstrap::{Authority, Known, SigningRequest},
-    operator::decision_log::NAMESPACE,
+    operator::{
+        decision_log::NAMESPACE,
+        tree::{self, Neighbour},
+    },
 };
 
 /// On a LatticeCluster: certificates of its agent from before this time are not taken.
@@ -36,6 +39,7 @@ pub(crate) struct Fleet {
     pub(super) clusters: Store<LatticeCluster>,
     pub(super) board: Board,
     pub(super) changed: Arc<Notify>,
+    pub(super) tree: tree::Post,
     pub(super) authority: Arc<Authority>,
 }
 
@@ -100,6 +104,14 @@ impl Registry for Fleet {
     }
 
     fn told(&self, cluster: &str, event: Event) {
+        if let Event::Report(Payload::Tree(said)) = event {
+            return self.tree.heard(Neighbour::Child(cluster.to_owned()), said);
+        }
+        if let Event::Up(_) | Event::Down(_) = &event {
+            let is_up = matches!(event, Event::Up(_));
+            self.tree
+                .linked(Neighbour::Child(cluster.to_owned()), is_up);
+        }
         match &event {
             Event::Up(ready) => {
                 let version = &ready.agent_version;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::board::{Board, Shown};
 pub use self::error::CellError;
 pub(crate) use self::fleet::Fleet;
-use super::{bootstrap, leader::Term, proxy::Downward};
+use super::{bootstrap, leader::Term, proxy::Downward, tree};
 use crate::{
     agent::server::{Cell, Credentials, Server},
     api::LatticeCluster,
@@ -47,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) board: Board,
     /// Told when there is something new on the board.
     pub(crate) changed: Arc<Notify>,
+    /// Told of what agents say about places for services.
+    pub(crate) tree: tree::Post,
     /// Told of the cell while there is one.
     pub(crate) downward: Downward,
 }
@@ -76,6 +78,7 @@ pub(crate) async fn run(
             };
             parts.board.clear();
             parts.downward.set(None);
+            parts.tree.alone();
             if let Err(error) = result {
                 tracing::error!(%error, "agents cannot be served");
                 let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
@@ -115,6 +118,7 @@ async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> 
         clusters: parts.clusters.clone(),
         board: parts.board.clone(),
         changed: Arc::clone(&parts.changed),
+        tree: parts.tree.clone(),
         authority,
     };
     let cell = Cell::new(&parts.options.name, fleet);

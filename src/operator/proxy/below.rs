@@ -21,6 +21,11 @@ use crate::{
 pub(crate) struct Downward(Arc<ArcSwapOption<Cell<Fleet>>>);
 
 impl Downward {
+    /// The cell, while this operator is one.
+    pub(crate) fn cell(&self) -> Option<Cell<Fleet>> {
+        self.0.load_full().map(Arc::unwrap_or_clone)
+    }
+
     pub(crate) fn set(&self, cell: Option<Cell<Fleet>>) {
         self.0.store(cell.map(Arc::new));
     }

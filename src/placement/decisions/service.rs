@@ -59,6 +59,7 @@ fn decided(
     LatticeServiceStatus {
         phase: Some(phase),
         placements,
+        escalation: None,
         total_cost: Some(TotalCost {
             hourly: Money::from_micros(hourly),
             projected_30_day: Money::from_micros(

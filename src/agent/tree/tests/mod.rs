@@ -1,11 +1,15 @@
 //! A tree of cells in a simulated world. `SEED=n` runs one world, `SEEDS=n` so many.
 
+mod stock;
 mod world;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use self::world::{Hardships, SHAPE, World, labels};
-use super::{Because, Lot, Need, Status, WayOut};
+use self::{
+    stock::Lot,
+    world::{Hardships, SHAPE, World, labels},
+};
+use super::{Because, Need, Status, WayOut};
 use crate::agent::luck::Luck;
 
 const SEEDS: u64 = 500;
@@ -35,6 +39,7 @@ fn need(id: &str, region: Option<&str>, replicas: u64) -> Need {
         milli_cores: 2000,
         mib: 1024,
         labels: labels.into_iter().collect(),
+        ..Need::default()
     }
 }
 
@@ -76,9 +81,9 @@ fn live(seed: u64) -> World {
 
 /// The cells in which a service has a place for good.
 fn owners<'a>(world: &'a World, id: &str) -> Vec<&'a str> {
-    let cells = world.cells.iter();
-    cells
-        .filter(|(_, cell)| cell.ledger().stock().confirmed().any(|known| known == id))
+    let stocks = world.stocks.iter();
+    stocks
+        .filter(|(_, stock)| stock.confirmed().any(|known| known == id))
         .map(|(name, _)| name.as_str())
         .collect()
 }
@@ -101,8 +106,7 @@ fn hold(seed: u64) {
                     Because::Refused(_) | Because::Asked | Because::InTurn
                 );
                 assert!(said, "seed {seed}: {id}: {because:?}");
-                let room = world.cells.iter().find(|(_, cell)| {
-                    let stock = cell.ledger().stock();
+                let room = world.stocks.iter().find(|(_, stock)| {
                     stock.lots().iter().any(|(name, lot)| {
                         let nodes = need.nodes(lot.milli_cores, lot.mib);
                         need.matches(&lot.labels)
@@ -118,8 +122,8 @@ fn hold(seed: u64) {
             None => panic!("seed {seed}: {id} is forgotten"),
         }
     }
-    for (name, cell) in &world.cells {
-        for id in cell.ledger().stock().confirmed() {
+    for (name, stock) in &world.stocks {
+        for id in stock.confirmed() {
             assert!(
                 world.wanted.contains_key(id),
                 "seed {seed}: {name} keeps room for {id}"

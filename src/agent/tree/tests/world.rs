@@ -2,12 +2,15 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
     time::Duration,
 };
 
-use crate::agent::luck::Luck;
-use crate::agent::tree::{Broker, Labels, Ledger, Lot, Message, Need, Send, Stock};
+use super::stock::{Lot, Stock};
+use crate::agent::{
+    luck::Luck,
+    tree::{Broker, Labels, Ledger, Message, Need, Send},
+};
 
 /// How hard the world is, in thousandths.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +35,8 @@ pub(super) struct World {
     pub(super) hard: Hardships,
     pub(super) now: Duration,
     pub(super) cells: BTreeMap<String, Broker>,
+    /// Their schedulers.
+    pub(super) stocks: BTreeMap<String, Stock>,
     pub(super) parents: BTreeMap<String, String>,
     pub(super) wanted: BTreeMap<String, (String, Need)>,
     pub(super) messages: u64,
@@ -69,13 +74,12 @@ impl World {
     ) -> Self {
         let mut luck = Luck(seed);
         let mut cells = BTreeMap::new();
+        let mut stocks = BTreeMap::new();
         let mut parents = BTreeMap::new();
         for (name, parent) in SHAPE {
-            let ledger = Ledger::new(Stock::new(lots(&mut luck, name)));
-            cells.insert(
-                name.to_owned(),
-                Broker::new(name, parent, ledger, Duration::ZERO),
-            );
+            stocks.insert(name.to_owned(), Stock::new(lots(&mut luck, name)));
+            let cell = Broker::new(name, parent, Ledger::default(), Duration::ZERO);
+            cells.insert(name.to_owned(), cell);
             if let Some(parent) = parent {
                 parents.insert(name.to_owned(), parent.to_owned());
             }
@@ -85,6 +89,7 @@ impl World {
             hard,
             now: Duration::ZERO,
             cells,
+            stocks,
             parents,
             wanted: BTreeMap::new(),
             messages: 0,
@@ -175,11 +180,22 @@ impl World {
         }
     }
 
-    /// A cell loses everything but its ledger.
+    /// A cell loses everything but what is kept of its services, and its stock.
     fn restart(&mut self, name: &str) {
         let cell = &self.cells[name];
         let parent = self.parents.get(name).cloned();
-        let anew = Broker::new(name, parent.as_deref(), cell.ledger().clone(), self.now);
+        let mut anew = Broker::new(name, parent.as_deref(), Ledger::default(), self.now);
+        for (id, entry) in cell.ledger().entries() {
+            // What a service needs is read anew.
+            let need = match self.wanted.get(&id) {
+                Some((_, need)) => need.clone(),
+                None => Need {
+                    id,
+                    ..Need::default()
+                },
+            };
+            anew.resume(self.now, need, entry);
+        }
         self.cells.insert(name.to_owned(), anew);
         let links: Vec<(String, String)> = self
             .parents
@@ -196,8 +212,20 @@ impl World {
 
     fn with(&mut self, name: &str, ask: impl FnOnce(&mut Broker, Duration) -> Vec<Send>) {
         let cell = self.cells.get_mut(name).unwrap();
-        let sends = ask(cell, self.now);
-        let stock = cell.ledger().stock();
+        let stock = self.stocks.get_mut(name).unwrap();
+        stock.expire(self.now);
+        cell.supply(stock.summary());
+        let mut asked = VecDeque::from(ask(cell, self.now));
+        let mut sends = Vec::new();
+        while let Some(send) = asked.pop_front() {
+            if send.to != name {
+                sends.push(send);
+                continue;
+            }
+            let answer = stock.hear(self.now, send.message);
+            cell.supply(stock.summary());
+            asked.extend(cell.hear(self.now, name, answer, self.luck.next()));
+        }
         for (lot, known) in stock.lots() {
             assert!(
                 stock.used(lot) <= known.nodes,
