@@ -137,8 +137,9 @@ impl Mine {
             _ if is_cut_off => Because::CutOff,
             Stage::Confirming(..) | Stage::Releasing(_) => Because::Confirming,
             Stage::Waiting => match (&self.ways_out, self.asked) {
-                (_, Some(_)) => Because::Asked,
-                (Some(ways_out), None) => Because::Refused(ways_out.clone()),
+                // The last answer holds until there is another.
+                (Some(ways_out), _) => Because::Refused(ways_out.clone()),
+                (None, Some(_)) => Because::Asked,
                 (None, None) => Because::InTurn,
             },
         };

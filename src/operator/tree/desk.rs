@@ -33,7 +33,7 @@ const MOST_IDLE: usize = 4;
 const LONGEST_SERVICE: usize = 256 << 10;
 
 /// The last decision, and the services that it found no place for, with the reason.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Decided {
     pub(super) committed: Arc<Committed>,
     pub(super) unplaced: BTreeMap<ServiceId, String>,
@@ -42,7 +42,7 @@ pub(super) struct Decided {
 /// Where the last decision lies for the tree.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Desk {
-    last: Arc<Mutex<Option<Decided>>>,
+    last: Arc<Mutex<Option<Arc<Decided>>>>,
     /// Told of each decision.
     pub(super) changed: Arc<Notify>,
 }
@@ -61,10 +61,11 @@ impl Desk {
             let reason = decision.map_or_else(String::new, |decision| decision.reason.clone());
             (id.clone(), reason)
         });
-        *self.lock() = Some(Decided {
+        let decided = Decided {
             committed,
             unplaced: unplaced.collect(),
-        });
+        };
+        *self.lock() = Some(Arc::new(decided));
         self.changed.notify_one();
     }
 
@@ -73,11 +74,11 @@ impl Desk {
         *self.lock() = None;
     }
 
-    pub(super) fn last(&self) -> Option<Decided> {
+    pub(super) fn last(&self) -> Option<Arc<Decided>> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Decided>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Decided>>> {
         // It is written whole.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,7 +113,8 @@ pub(super) fn need(
         return None;
     }
     let services = &decided.committed.record.snapshot.services;
-    let known = services.iter().find(|service| service.id == id)?;
+    let known = services.binary_search_by(|service| service.id.cmp(&id));
+    let known = services.get(known.ok()?)?;
     let travelling = Travelling {
         labels: object.labels().clone(),
         spec: object.spec.clone(),
@@ -131,31 +133,38 @@ pub(super) fn need(
     })
 }
 
+/// Sizes of replicas.
+type Sizes<'s> = BTreeMap<&'s ServiceId, &'s Resources>;
+
 /// What is free after a decision, by the labels of pools.
 pub(super) fn supply(committed: &Committed) -> Summary {
     let record = &committed.record;
     let snapshot = &record.snapshot;
+    let services = snapshot.services.iter();
+    let sizes: Sizes<'_> = services
+        .map(|service| (&service.id, &service.size))
+        .collect();
     let mut summary = Summary::default();
     for pool in snapshot.pools.iter().filter(|pool| pool.closed.is_none()) {
         let clusters = record.solution.live().map(|decision| &decision.cluster);
         let clusters: Vec<&Cluster> = clusters.filter(|c| c.pool == pool.name).collect();
         let steps = summary.lots.entry(pool.labels.clone()).or_default();
-        steps.extend(idle(snapshot, &clusters));
+        steps.extend(idle(snapshot, &sizes, &clusters));
         steps.extend(sold(snapshot, pool, &clusters));
     }
     summary
 }
 
 /// Room on machines that are paid for already.
-fn idle(snapshot: &Snapshot, clusters: &[&Cluster]) -> Vec<Step> {
+fn idle(snapshot: &Snapshot, sizes: &Sizes<'_>, clusters: &[&Cluster]) -> Vec<Step> {
     let groups = clusters.iter().flat_map(|cluster| &cluster.workers);
     let mut steps: Vec<Step> = groups
         .filter_map(|group| {
             let mut free = class(snapshot, &group.class)?.allocatable();
             for (id, replicas) in &group.services {
-                let service = snapshot.services.iter().find(|service| service.id == *id)?;
+                let size = sizes.get(id)?;
                 for _ in 0..*replicas {
-                    free = free.saturating_sub(service.size.clone());
+                    free = free.saturating_sub((*size).clone());
                 }
             }
             Some(step(0, &free, u64::from(group.count)))
@@ -203,5 +212,141 @@ fn step(hourly: u64, free: &Resources, nodes: u64) -> Step {
         milli_cores: free.milli_cores,
         mib: free.mib,
         nodes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        placement::record::DecisionRecord,
+        scheduler::{
+            capacity::CapacityTypes,
+            model::{Caps, Moving, NodeGroup, Offer, Origin, Selector, Service},
+            solution::{ClusterAction, ClusterDecision, Solution},
+        },
+    };
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    fn id(name: &str) -> ServiceId {
+        ServiceId::new("shop", name)
+    }
+
+    fn size(milli_cores: u64, mib: u64) -> Resources {
+        Resources {
+            milli_cores,
+            mib,
+            ..Resources::default()
+        }
+    }
+
+    /// A pool of at most four nodes, with one cluster of two nodes, on one of which is something.
+    fn decided(unplaced: &str) -> Decided {
+        let group = |services: &[(&str, u32)]| NodeGroup {
+            class: "m".into(),
+            count: 1,
+            services: services.iter().map(|(name, n)| (id(name), *n)).collect(),
+        };
+        let cluster = Cluster {
+            name: "us-1".into(),
+            pool: "us".into(),
+            origin: Origin::Scheduler { policy: None },
+            control_plane: Some(("m".into(), 1)),
+            workers: vec![group(&[("small", 2)]), group(&[])],
+        };
+        let service = |name: &str, milli_cores| Service {
+            id: id(name),
+            replicas: 3,
+            size: size(milli_cores, 1024),
+            labels: BTreeMap::new(),
+            priority: 0,
+            pools: Selector::default(),
+            required_regions: Vec::new(),
+            compliance: BTreeSet::new(),
+            one_per_node: false,
+            latency: Vec::new(),
+            capacity_types: CapacityTypes::default(),
+            moving: Moving::default(),
+        };
+        let mut snapshot = Snapshot {
+            pools: vec![Pool {
+                name: "us".into(),
+                caps: Caps {
+                    max_nodes: Some(4),
+                    ..Caps::default()
+                },
+                offers: vec![Offer {
+                    class: "m".into(),
+                    hourly: 200_000,
+                }],
+                ..Pool::default()
+            }],
+            node_classes: vec![NodeClass {
+                name: "m".into(),
+                capacity: size(4000, 8192),
+                ..NodeClass::default()
+            }],
+            services: vec![service("small", 500), service("large", 8000)],
+            ..Snapshot::default()
+        };
+        snapshot.normalise();
+        let solution = Solution {
+            clusters: vec![ClusterDecision {
+                cluster,
+                action: ClusterAction::Create,
+            }],
+            ..Solution::default()
+        };
+        let time = chrono::DateTime::UNIX_EPOCH.into();
+        let record = DecisionRecord::new(&snapshot, solution, time).unwrap();
+        Decided {
+            committed: Arc::new(Committed { id: 1, record }),
+            unplaced: BTreeMap::from([(id(unplaced), "us is full".to_owned())]),
+        }
+    }
+
+    fn object(name: &str, labels: serde_json::Value) -> LatticeService {
+        let document = json!({
+            "apiVersion": "lattice.dev/v1alpha1",
+            "kind": "LatticeService",
+            "metadata": {"name": name, "namespace": "shop", "uid": "u", "generation": 2, "labels": labels},
+            "spec": {"containers": {"main": {"image": "x:1"}}},
+        });
+        serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn idle_room_costs_nothing_and_what_is_left_to_buy_its_price() {
+        let decided = decided("large");
+        let summary = supply(&decided.committed);
+        let steps: Vec<&Step> = summary.lots.values().flatten().collect();
+        let told: Vec<_> = steps
+            .iter()
+            .map(|s| (s.hourly, s.milli_cores, s.nodes))
+            .collect();
+        assert_eq!(told, [(0, 4000, 1), (0, 3000, 1), (200_000, 4000, 1)]);
+    }
+
+    #[test]
+    fn only_what_found_no_place_and_is_of_this_cell_goes_elsewhere() {
+        let decided = decided("large");
+        let need = |object: &LatticeService, pins: &[Arc<LatticeServicePlacement>]| {
+            need("east", object, pins, &decided)
+        };
+        let large = need(&object("large", json!({})), &[]).unwrap();
+        assert_eq!(large.id, "east/shop/large/u/2");
+        assert_eq!((large.replicas, large.milli_cores), (3, 8000));
+        assert_eq!(large.reason, "us is full");
+        assert!(need(&object("small", json!({})), &[]).is_none());
+        assert!(need(&object("large", json!({GUEST: "west"})), &[]).is_none());
+        let pin = json!({
+            "apiVersion": "lattice.dev/v1alpha1",
+            "kind": "LatticeServicePlacement",
+            "metadata": {"name": "p", "namespace": "shop"},
+            "spec": {"serviceRef": "large", "cluster": "us-1"},
+        });
+        let pin = Arc::new(serde_json::from_value(pin).unwrap());
+        assert!(need(&object("large", json!({})), &[pin]).is_none());
     }
 }

@@ -101,6 +101,7 @@ async fn serve(
         broker: None,
         guests: Guests::restore(parts.client.clone(), parts.stores.services.clone()),
         needs: BTreeMap::new(),
+        seen: None,
         resumable: kept.clone(),
         kept,
         told_up: 0,
@@ -132,6 +133,8 @@ struct Member<'a> {
     guests: Guests,
     /// Services that look for a place elsewhere, by what they need.
     needs: BTreeMap<String, ServiceId>,
+    /// The decision that this comes from.
+    seen: Option<Arc<Decided>>,
     /// Of an earlier time, and not looked at yet.
     resumable: Entries,
     kept: Entries,
@@ -204,10 +207,18 @@ impl Member<'_> {
                 sends.extend(broker.link(now, name_of(neighbour), true));
             }
             self.broker = Some((broker, name.clone(), has_parent));
+            self.seen = None;
         }
         let (Some(decided), Some((broker, ..))) = (self.parts.desk.last(), &mut self.broker) else {
             return sends;
         };
+        if self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| Arc::ptr_eq(seen, &decided))
+        {
+            return sends;
+        }
         broker.supply(desk::supply(&decided.committed));
         let wanted = wanted(self.parts, &name, &decided);
         for (id, entry) in std::mem::take(&mut self.resumable) {
@@ -228,6 +239,10 @@ impl Member<'_> {
             self.needs.insert(id, service);
             sends.extend(broker.want(now, need));
         }
+        // What still gives back an earlier place cannot look for another yet.
+        let asked: BTreeSet<&str> = broker.wanted().collect();
+        let are_all_asked = self.needs.keys().all(|id| asked.contains(id.as_str()));
+        self.seen = are_all_asked.then_some(decided);
         sends
     }
 

@@ -378,7 +378,7 @@ impl World {
                     self.at(self.now + takes, done);
                 }
                 ChildAct::Keep(record) => self.agents[agent].disk.record = record.encode_to_vec(),
-                ChildAct::Tunnel(_) | ChildAct::Tell(_) => {}
+                ChildAct::Tunnel(_) | ChildAct::Hear(_) | ChildAct::Tell(_) => {}
             }
             if self.luck.in_thousand(self.hard.crash) {
                 self.agent_crashes(agent);
