@@ -162,7 +162,7 @@ impl Member<'_> {
                 let gone = gone.into_iter().map(|child| Mail::Linked(child, false));
                 gone.flat_map(|mail| self.take(mail)).collect()
             }
-            Mail::Heard(neighbour, said) => match (&mut self.broker, heard(said)) {
+            Mail::Heard(neighbour, said) => match (&mut self.broker, heard(*said)) {
                 (Some((broker, ..)), Some(message)) => {
                     broker.hear(now, name_of(&neighbour), message, random())
                 }

@@ -24,7 +24,7 @@ pub(crate) enum Neighbour {
 /// Something that came in.
 #[derive(Debug)]
 pub(crate) enum Mail {
-    Heard(Neighbour, TreeMessage),
+    Heard(Neighbour, Box<TreeMessage>),
     Linked(Neighbour, bool),
     /// No child is connected any more.
     Alone,
@@ -55,7 +55,7 @@ pub(crate) fn post() -> (Post, mpsc::Receiver<Mail>) {
 impl Post {
     /// A neighbour has said something.
     pub(crate) fn heard(&self, from: Neighbour, said: TreeMessage) {
-        self.bring(Mail::Heard(from, said));
+        self.bring(Mail::Heard(from, Box::new(said)));
     }
 
     /// The stream to a neighbour has come or gone.
