@@ -151,7 +151,13 @@ impl World {
             Happening::Tick => {
                 let names: Vec<String> = self.cells.keys().cloned().collect();
                 for name in names {
-                    self.with(&name, |cell, now| cell.tick(now));
+                    let stock = self.stocks.get_mut(&name).unwrap();
+                    stock.expire(self.now);
+                    let summary = stock.summary();
+                    self.with(&name, |cell, now| {
+                        cell.supply(summary);
+                        cell.tick(now)
+                    });
                     if self.luck.in_thousand(self.hard.crash) {
                         self.restart(&name);
                     }
@@ -213,8 +219,6 @@ impl World {
     fn with(&mut self, name: &str, ask: impl FnOnce(&mut Broker, Duration) -> Vec<Send>) {
         let cell = self.cells.get_mut(name).unwrap();
         let stock = self.stocks.get_mut(name).unwrap();
-        stock.expire(self.now);
-        cell.supply(stock.summary());
         let mut asked = VecDeque::from(ask(cell, self.now));
         let mut sends = Vec::new();
         while let Some(send) = asked.pop_front() {
