@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem::discriminant,
     time::Duration,
 };
 
@@ -156,7 +157,8 @@ impl Broker {
         {
             return Vec::new();
         }
-        match message {
+        let kind = discriminant(&message);
+        let mut sends = match message {
             Message::Ask(request) if !from_parent => self.look(now, request, false),
             Message::Delegate(request) if from_parent => self.look(now, request, true),
             Message::Summary(summary) if !from_parent => {
@@ -181,7 +183,14 @@ impl Broker {
             }),
             // Nothing that a parent asks, or a child delegates, or a parent sums up.
             Message::Ask(_) | Message::Delegate(_) | Message::Summary(_) => Vec::new(),
+        };
+        if from_parent {
+            // What came down and cannot go on, as its way is cut, goes nowhere, least of all up again.
+            sends.retain(|send| {
+                Some(&send.to) != self.parent.as_ref() || discriminant(&send.message) != kind
+            });
         }
+        sends
     }
 
     /// Looks for a place for what has waited longest, so many at a time.
