@@ -164,7 +164,7 @@ fn idle(snapshot: &Snapshot, sizes: &Sizes<'_>, clusters: &[&Cluster]) -> Vec<St
             for (id, replicas) in &group.services {
                 let size = sizes.get(id)?;
                 for _ in 0..*replicas {
-                    free = free.saturating_sub((*size).clone());
+                    free = free.saturating_sub(**size);
                 }
             }
             Some(step(0, &free, u64::from(group.count)))
