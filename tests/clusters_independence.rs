@@ -181,6 +181,44 @@ async fn scale(child: &Client, name: &str, workers: u32) {
         .unwrap();
 }
 
+/// Says in the cluster itself that it has a child, which comes about, manages itself, and goes.
+async fn make_a_grandchild(child: &Client, cloud: &Cloud, name: &str) {
+    let clusters: Api<lattice::api::LatticeCluster> = Api::all(child.clone());
+    let cell = json!({"spec": {"cell": {"enabled": true}}});
+    let patched = clusters
+        .patch(name, &PatchParams::default(), &Patch::Merge(&cell))
+        .await
+        .unwrap();
+    let before = names(child, "Machine").await;
+    let mut spec = serde_json::to_value(&patched.spec).unwrap();
+    spec["cellRef"] = json!(name);
+    spec.as_object_mut().unwrap().remove("cell");
+    let grandchild = json!({
+        "apiVersion": "lattice.dev/v1alpha1",
+        "kind": "LatticeCluster",
+        "metadata": {"name": "grandchild"},
+        "spec": spec,
+    });
+    fleet::apply(child, &grandchild).await;
+    until("the grandchild is ready", child, cloud, async || {
+        let grandchild = fleet::get(child, "LatticeCluster", "grandchild").await?;
+        (grandchild["status"]["phase"] == "Ready").then_some(())
+    })
+    .await;
+    assert_eq!(names(child, "Cluster").await, [name]);
+    assert_eq!(names(child, "Machine").await, before);
+    let secrets: Api<Secret> = Api::namespaced(child.clone(), LATTICE);
+    let kept = secrets.get("child-grandchild").await.unwrap();
+    let itself = connect(&kept.data.unwrap()["value"].0).await;
+    assert_eq!(names(&itself, "Cluster").await, ["grandchild"]);
+    fleet::delete(child, "LatticeCluster", None, "grandchild").await;
+    until("the grandchild is gone", child, cloud, async || {
+        let found = clusters.get_opt("grandchild").await.ok()?;
+        found.is_none().then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_manages_itself_and_needs_no_parent() {
     let begun = Instant::now();
@@ -248,6 +286,8 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
         (is_gone && running.len() == 2).then_some(())
     })
     .await;
+
+    make_a_grandchild(&child, &cloud, &name).await;
 
     // The parent comes back, and the service goes: so does the cluster.
     let parent = plane().await.unwrap();

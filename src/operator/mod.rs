@@ -26,6 +26,7 @@ mod objects;
 mod provision;
 pub mod proxy;
 mod reconcile;
+mod role;
 mod seen;
 mod standing;
 mod status_writer;
@@ -47,7 +48,7 @@ use kube::Client;
 use tokio::{
     sync::{
         Notify,
-        watch::{Receiver, channel},
+        watch::{Receiver, Sender, channel},
     },
     time::timeout,
 };
@@ -67,11 +68,15 @@ use self::{
     provision::{Parent, Provisioner},
     reconcile::Reconciler,
     status_writer::StatusWriter,
+    store::Stores,
 };
 use crate::clusters::render::registration::register_url;
 
 /// Longest time that a stop waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
+
+/// Pause before the webhook is begun again.
+const WEBHOOK_PAUSE: Duration = Duration::from_secs(10);
 
 /// How an operator is to run.
 #[derive(Clone, Debug)]
@@ -156,6 +161,7 @@ pub async fn run(
         None => None,
     };
     let (terms, campaign) = candidacy(&client, &options, &stop);
+    let (parents, parent) = channel(parent);
     let provisioner =
         Provisioner::new(client.clone(), stores.clone(), Arc::clone(&changed), parent);
     let (provision_terms, provision_stop) = (terms.clone(), stop.clone());
@@ -197,17 +203,26 @@ pub async fn run(
         cell: options.cell.as_ref().map(|cell| cell.name.clone()),
     };
     tasks.spawn(tree::run(placing, mail, terms.clone(), stop.clone()));
-    if let Some(options) = options.cell {
-        let parts = cell::Parts {
-            client: client.clone(),
-            options,
-            clusters: stores.clusters.clone(),
-            board: stores.agents.clone(),
-            changed: Arc::clone(&changed),
-            tree: post,
-            downward,
-        };
-        tasks.spawn(cell::run(parts, terms.clone(), stop.clone()));
+    let (given, seen, told) = (client.clone(), stores.clone(), Arc::clone(&changed));
+    let parts = move |options| cell::Parts {
+        client: given,
+        options,
+        clusters: seen.clusters,
+        board: seen.agents,
+        changed: told,
+        tree: post,
+        downward,
+    };
+    match options.cell {
+        Some(options) => {
+            tasks.spawn(cell::run(parts(options), terms.clone(), stop.clone()));
+        }
+        None if options.bootstrap.is_none() => {
+            let wanted = (client.clone(), stores.clone(), options.identity.clone());
+            let (terms, ending) = (terms.clone(), (tasks.clone(), stop.clone()));
+            tasks.spawn(serve_as_told(wanted, parents, parts, terms, ending));
+        }
+        None => {}
     }
     let reconciler = Reconciler {
         writer: StatusWriter::start(client.clone(), Arc::clone(&metrics), &tasks, &stop),
@@ -232,6 +247,31 @@ pub async fn run(
         tracing::warn!("gave up waiting for what was under way");
     }
     Ok(())
+}
+
+/// Serves children as soon as the cluster that this operator runs in is to have some.
+async fn serve_as_told(
+    (client, stores, identity): (Client, Stores, String),
+    parents: Sender<Option<Parent>>,
+    parts: impl FnOnce(cell::Options) -> cell::Parts,
+    terms: Receiver<Option<Term>>,
+    (tasks, stop): (TaskTracker, CancellationToken),
+) {
+    let begun = async {
+        let role = role::awaited(&client, &stores.clusters, &identity).await;
+        loop {
+            match webhook_of(&client, role.bootstrap.clone(), &tasks, &stop).await {
+                Ok(parent) => return (role, parent),
+                Err(error) => tracing::warn!(%error, "the bootstrap webhook does not begin"),
+            }
+            tokio::time::sleep(WEBHOOK_PAUSE).await;
+        }
+    };
+    if let Some((role, parent)) = stop.run_until_cancelled(begun).await {
+        tracing::info!(url = parent.url, "this cluster is a cell");
+        parents.send_replace(Some(parent));
+        cell::run(parts(role.cell), terms, stop).await;
+    }
 }
 
 /// Starts the webhook; says where machines call it.

@@ -154,7 +154,7 @@ async fn copy_secret(client: &Client, copy: &SecretCopy) -> Result<(), Provision
 /// Makes a token and puts it, with where to call, where the machines find it.
 async fn invite(client: &Client, subject: &Subject<'_>) -> Result<(), ProvisionError> {
     let Some(parent) = subject.parent else {
-        return Ok(());
+        return Err(ProvisionError::NoCell);
     };
     ensure_namespace(client, subject.namespace).await?;
     let token = bootstrap::issue(client, subject.cluster, subject.now).await?;

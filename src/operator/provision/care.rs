@@ -6,7 +6,7 @@ use chrono::Utc;
 use kube::{Client, ResourceExt};
 
 use super::{
-    Provisioner,
+    Parent, Provisioner,
     act::{self, Subject},
     error::ProvisionError,
     look::{self, Found},
@@ -31,6 +31,8 @@ pub(super) struct Care<'a> {
     pub(super) term: &'a Term,
     /// The cluster that this operator runs in.
     pub(super) own: Option<String>,
+    /// Where the first machines of new clusters call, once that is known.
+    pub(super) parent: Option<Parent>,
     pub(super) pools: &'a [LatticePool],
     pub(super) node_classes: &'a [LatticeNodeClass],
 }
@@ -78,8 +80,11 @@ impl Care<'_> {
         cluster: &LatticeCluster,
         is_own: bool,
     ) -> Result<Rendered, render::RenderError> {
-        let parent = self.provisioner.parent.as_ref();
-        let calls = parent.is_some_and(|parent| parent.is_of_roots || has_parent(cluster));
+        let parent = self.parent.as_ref();
+        // In a cluster of its own an operator may not know yet where children call it; what they are told to do is the same.
+        let is_parent = parent.is_some() || self.own.is_some();
+        let is_of_roots = parent.is_some_and(|parent| parent.is_of_roots);
+        let calls = is_of_roots || (is_parent && has_parent(cluster));
         render::render(&Sources {
             cluster,
             pools: self.pools,
@@ -121,7 +126,7 @@ impl Care<'_> {
                     cluster: subject.cluster,
                     namespace: &subject.name.namespace,
                     rendered: subject.rendered,
-                    parent: self.provisioner.parent.as_ref(),
+                    parent: self.parent.as_ref(),
                     now: Utc::now(),
                 };
                 act::act(client, &subject, action).await

@@ -42,6 +42,11 @@ pub(crate) enum ProvisionError {
     /// What says who owns a cluster cannot be read.
     #[error(transparent)]
     Deed(#[from] Box<PivotError>),
+    /// The cluster is to call a parent that takes no calls.
+    #[error(
+        "the cluster that this operator runs in takes no calls of children: give its LatticeCluster `spec.cell`, or wait until that is seen"
+    )]
+    NoCell,
     /// A Secret went away while it was copied.
     #[error("Secret {0} is gone from the operator's namespace")]
     Gone(String),

@@ -69,7 +69,7 @@ pub(super) async fn is_installed(client: &Client) -> Result<bool, ProvisionError
 }
 
 /// The name of the cluster that this API server is of, if a parent made it.
-pub(super) async fn own_name(client: &Client) -> Result<Option<String>, ProvisionError> {
+pub(crate) async fn own_name(client: &Client) -> Result<Option<String>, ProvisionError> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
     let map = maps.get_opt(PARENT).await?;
     Ok(map.and_then(|map| map.data?.remove("cluster")))

@@ -22,11 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use board::{Board, Shown};
 pub(crate) use children::kept_kubeconfig;
+pub(super) use error::ProvisionError;
+pub(super) use look::own_name;
 
-use self::{
-    board::Found, care::Care, children::Children, error::ProvisionError, hand_down::HandedDown,
-    moves::Moves,
-};
+use self::{board::Found, care::Care, children::Children, hand_down::HandedDown, moves::Moves};
 use super::{leader::Term, seen::copies, store::Stores};
 use crate::{api::LatticeCluster, clusters::lifecycle::Progress};
 
@@ -53,7 +52,7 @@ pub(crate) struct Provisioner {
     client: Client,
     stores: Stores,
     changed: Arc<Notify>,
-    parent: Option<Parent>,
+    parent: watch::Receiver<Option<Parent>>,
     children: Arc<Children>,
     moves: Moves,
     handed_down: HandedDown,
@@ -66,7 +65,7 @@ impl Provisioner {
         client: Client,
         stores: Stores,
         changed: Arc<Notify>,
-        parent: Option<Parent>,
+        parent: watch::Receiver<Option<Parent>>,
     ) -> Self {
         Provisioner {
             children: Arc::new(Children::new(client.clone())),
@@ -116,6 +115,7 @@ impl Provisioner {
             provisioner: self,
             term,
             own: look::own_name(&self.client).await?,
+            parent: self.parent.borrow().clone(),
             pools: &pools,
             node_classes: &node_classes,
         };
