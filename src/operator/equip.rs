@@ -24,7 +24,7 @@ use crate::{
             CERTIFICATE_KEY, Endpoint, Equipment, KEY_KEY, Needs, PARTS, PROVIDER, Part, ROOT_KEY,
         },
     },
-    operator::objects::{self, Refused},
+    operator::objects::{self, Refused, said},
 };
 
 const FIELD_MANAGER: &str = "lattice.dev/equipment";
@@ -36,7 +36,7 @@ const MOST: u32 = 1_000;
 #[non_exhaustive]
 pub enum EquipError {
     /// An API server does not answer, or not as it should.
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", said(.0))]
     Api(#[from] kube::Error),
     /// It refuses an object.
     #[error(transparent)]

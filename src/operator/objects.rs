@@ -21,8 +21,16 @@ pub struct Refused {
 enum Error {
     #[error(transparent)]
     Kind(#[from] ParseGroupVersionError),
-    #[error(transparent)]
+    #[error("{}", said(.0))]
     Api(#[from] kube::Error),
+}
+
+/// An error in the words of the API server, where they are its own: what a person reads in a condition.
+pub(crate) fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Applies an object server-side, and takes over what others state of the same fields.
@@ -75,5 +83,26 @@ pub(crate) fn gone_is_fine<T>(result: kube::Result<T>) -> kube::Result<()> {
     match result {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         other => other.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_person_reads_what_the_api_server_says_and_not_what_it_comes_in() {
+        let status = Status::failure("etcdserver: request timed out", "").boxed();
+        let refused = Refused {
+            kind: "Namespace".to_owned(),
+            name: "a".to_owned(),
+            source: Box::new(Error::Api(kube::Error::Api(status))),
+        };
+        assert_eq!(
+            refused.to_string(),
+            "Namespace a is refused: etcdserver: request timed out"
+        );
     }
 }

@@ -1,13 +1,16 @@
 //! What can go wrong with the webhook.
 
-use crate::{clusters::bootstrap::AuthorityError, operator::https::HttpsError};
+use crate::{
+    clusters::bootstrap::AuthorityError,
+    operator::{https::HttpsError, objects::said},
+};
 
 /// Why the webhook, or an answer of it, failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootstrapError {
     /// The API server refused or could not be reached.
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", said(.0))]
     Api(#[from] kube::Error),
     /// Something could not be certified.
     #[error(transparent)]

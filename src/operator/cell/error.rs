@@ -3,7 +3,7 @@
 use crate::{
     agent::server::ServerError,
     clusters::bootstrap::AuthorityError,
-    operator::{bootstrap::BootstrapError, https::HttpsError},
+    operator::{bootstrap::BootstrapError, https::HttpsError, objects::said},
 };
 
 /// Why agents cannot be served.
@@ -17,7 +17,7 @@ pub enum CellError {
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// The API server refused or could not be reached.
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", said(.0))]
     Api(#[from] kube::Error),
     /// Nothing is served.
     #[error(transparent)]

@@ -2,14 +2,17 @@
 
 use crate::{
     clusters::pivot::PivotError,
-    operator::{bootstrap::BootstrapError, objects::Refused},
+    operator::{
+        bootstrap::BootstrapError,
+        objects::{Refused, said},
+    },
 };
 
 /// Why a cluster could not be looked at, or something not be done for it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProvisionError {
     /// The API server refused or could not be reached.
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", said(.0))]
     Api(#[from] kube::Error),
     /// The API server refused an object that was rendered.
     #[error("{source_of}: {source}")]
