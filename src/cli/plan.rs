@@ -45,8 +45,8 @@ pub(crate) struct Args {
     /// Also write the plan to a file: YAML if its name says so, JSON otherwise.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Show a first plan, in a fraction of the time: it keeps all constraints, but nothing in it is improved or
-    /// moved, and its bound is a weaker one.
+    /// Show a first plan of a large fleet, in a fraction of the time: it keeps all constraints, but nothing in it is
+    /// improved or moved, and its bound is a weaker one.
     #[arg(long)]
     quick: bool,
     /// List every service and reason, however many there are.

@@ -13,7 +13,7 @@ use super::outcome::{Fleet, Outcome, rate};
 use super::output;
 use super::prior;
 use super::problem::Problem;
-use super::search::{is_placed, without_place};
+use super::search::{compares_really, is_placed, without_place};
 use super::solution::{Moves, Solution, Verdict};
 use super::state::State;
 use super::ways::{quick, round};
@@ -37,9 +37,12 @@ pub fn decide(snapshot: &Snapshot) -> Solution {
 }
 
 /// A first plan, in a fraction of the time: it keeps all constraints, but nothing in it is improved or moved, and its
-/// bound is a weaker one.
+/// bound is a weaker one. Of a small fleet, for which all of it takes a moment, it is what [`solve`] decides.
 pub fn first(snapshot: &Snapshot) -> Solution {
     asked(snapshot, |asked, groups| {
+        if compares_really(asked.problem) {
+            return whole(asked, groups, true);
+        }
         let (found, guide) = quick(asked, groups);
         let fleet = gained(asked, without_halves(asked, asked, found)).fleet;
         let mut solution = finish(asked, &fleet);
@@ -49,19 +52,21 @@ pub fn first(snapshot: &Snapshot) -> Solution {
 }
 
 fn decided(snapshot: &Snapshot, certify: bool) -> Solution {
-    asked(snapshot, |asked, groups| {
-        let problem = asked.problem;
-        let (first, guide) = round(asked, groups);
-        let first = gained(asked, without_halves(asked, asked, first));
-        let first = to_the_optimum(problem, first).fleet;
-        let (fleet, moves) = calmed(asked, groups, settled(asked, groups, first));
-        let mut solution = finish(asked, &fleet);
-        solution.moves = moves;
-        if certify {
-            solution.certificate = certificate(problem, &fleet.unplaced, guide, Effort::Full);
-        }
-        solution
-    })
+    asked(snapshot, |asked, groups| whole(asked, groups, certify))
+}
+
+fn whole(asked: &State<'_>, groups: &[Vec<usize>], certify: bool) -> Solution {
+    let problem = asked.problem;
+    let (first, guide) = round(asked, groups);
+    let first = gained(asked, without_halves(asked, asked, first));
+    let first = to_the_optimum(problem, first).fleet;
+    let (fleet, moves) = calmed(asked, groups, settled(asked, groups, first));
+    let mut solution = finish(asked, &fleet);
+    solution.moves = moves;
+    if certify {
+        solution.certificate = certificate(problem, &fleet.unplaced, guide, Effort::Full);
+    }
+    solution
 }
 
 /// What is decided of what is there, if it is within the limits.
