@@ -17,7 +17,6 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, api::PostParams};
 use lattice::{
-    api::LatticeCluster,
     clusters::bootstrap::Token,
     operator::{
         bootstrap::{Options, Server, issue, serve},
@@ -97,20 +96,6 @@ fn verifies(folder: &Path, certificate: &str, authority: &str) -> bool {
     verified.expect("openssl").status.success()
 }
 
-async fn cluster(client: &Client, name: &str) -> LatticeCluster {
-    let document = json!({
-        "apiVersion": "lattice.dev/v1alpha1",
-        "kind": "LatticeCluster",
-        "metadata": {"name": name},
-        "spec": {
-            "provider": {"kubernetes": {"version": "1.34.1"}, "config": {"aws": {"region": "us-west-1"}}},
-            "nodes": {"controlPlane": 1},
-        },
-    });
-    fleet::apply(client, &document).await;
-    Api::all(client.clone()).get(name).await.unwrap()
-}
-
 /// What the parent keeps of a token.
 async fn kept(client: &Client, cluster: &str) -> Value {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), "lattice-system");
@@ -176,7 +161,7 @@ async fn a_token_admits_one_key_of_one_cluster_for_some_time() {
     let url =
         |cluster: &str| format!("https://127.0.0.1:{port}/api/clusters/register?cluster={cluster}");
 
-    let east = cluster(client, "us-east").await;
+    let east = fleet::cluster(client, "us-east").await;
     let token = issue(client, &east, Utc::now()).await.unwrap();
     assert!(
         !kept(client, "us-east")

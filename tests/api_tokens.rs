@@ -7,9 +7,7 @@ mod support;
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use kube::{Api, Client};
 use lattice::{
-    api::LatticeCluster,
     clusters::bootstrap::Token,
     operator::{
         bootstrap::{Options, Server, issue, serve},
@@ -18,7 +16,6 @@ use lattice::{
     },
 };
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use serde_json::json;
 use support::fleet;
 use tokio_util::sync::CancellationToken;
 
@@ -99,20 +96,6 @@ impl Webhook {
     }
 }
 
-async fn cluster(client: &Client, name: &str) -> LatticeCluster {
-    let document = json!({
-        "apiVersion": "lattice.dev/v1alpha1",
-        "kind": "LatticeCluster",
-        "metadata": {"name": name},
-        "spec": {
-            "provider": {"kubernetes": {"version": "1.34.1"}, "config": {"aws": {"region": "us-west-1"}}},
-            "nodes": {"controlPlane": 1},
-        },
-    });
-    fleet::apply(client, &document).await;
-    Api::all(client.clone()).get(name).await.unwrap()
-}
-
 /// How many of the statuses are this one.
 fn count(statuses: &[u16], status: u16) -> usize {
     statuses.iter().filter(|found| **found == status).count()
@@ -142,7 +125,7 @@ async fn of_ten_thousand_tries_each_token_is_accepted_once() {
     let some = TRIES / 4;
 
     // One token, sent again and again with other keys.
-    let replayed = cluster(client, "replayed").await;
+    let replayed = fleet::cluster(client, "replayed").await;
     let token = issue(client, &replayed, Utc::now()).await.unwrap();
     let statuses = webhook.tries("replayed", &vec![&token; 2 * some]).await;
     assert_eq!(
@@ -152,8 +135,8 @@ async fn of_ten_thousand_tries_each_token_is_accepted_once() {
 
     // Tokens of others: guesses, and one that is good for another cluster. The right one is among them.
     let (coveted, other) = (
-        cluster(client, "coveted").await,
-        cluster(client, "other").await,
+        fleet::cluster(client, "coveted").await,
+        fleet::cluster(client, "other").await,
     );
     let right = issue(client, &coveted, Utc::now()).await.unwrap();
     let elsewhere = issue(client, &other, Utc::now()).await.unwrap();
@@ -174,7 +157,7 @@ async fn of_ten_thousand_tries_each_token_is_accepted_once() {
     assert_eq!(statuses[some / 3], 200);
 
     // A token that was good once, and then is over, for whatever key.
-    let over = cluster(client, "over").await;
+    let over = fleet::cluster(client, "over").await;
     let issued = Utc::now() - LIFE + TimeDelta::from_std(LEFT).unwrap();
     let ending = issue(client, &over, issued).await.unwrap();
     assert_eq!(webhook.tries("over", &[&ending]).await, [200]);

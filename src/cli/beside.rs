@@ -28,11 +28,8 @@ use crate::operator::{
 /// The Secret that pools of local machines name in `provider.credentials.secretRef`.
 const CREDENTIALS: &str = "local-credentials";
 const FIELD_MANAGER: &str = "lattice.dev/up";
-/// Port of the cloud's API, of the webhook that new clusters call, and of the agents' stream; all on the network's
-/// first address.
+/// Port of the cloud's API on the network's first address, where the webhook and the agents' stream are too.
 const CLOUD_PORT: u16 = 7440;
-const WEBHOOK_PORT: u16 = 8444;
-const AGENT_PORT: u16 = 8443;
 const POLL: Duration = Duration::from_millis(100);
 const MOST_POLLS: u32 = 300;
 
@@ -168,14 +165,14 @@ impl Clusters {
         let hosts = vec![host.to_string()];
         Ok(operator::Options {
             bootstrap: Some(bootstrap::Options {
-                listen: SocketAddr::from((host, WEBHOOK_PORT)),
+                listen: SocketAddr::from((host, bootstrap::PORT)),
                 hosts: hosts.clone(),
-                endpoint: format!("{host}:{AGENT_PORT}"),
+                endpoint: format!("{host}:{}", cell::PORT),
                 // Machines of this cloud run this very program for it, whatever its version.
                 image: concat!("lattice:", env!("CARGO_PKG_VERSION")).to_owned(),
             }),
             cell: Some(cell::Options {
-                listen: SocketAddr::from((host, AGENT_PORT)),
+                listen: SocketAddr::from((host, cell::PORT)),
                 hosts,
                 name: "up".to_owned(),
             }),

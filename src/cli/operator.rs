@@ -138,7 +138,7 @@ impl Bootstrap {
             hosts: self.bootstrap_host,
             endpoint: self
                 .agent_endpoint
-                .unwrap_or(format!("{host}:{}", cell_port.unwrap_or(8443))),
+                .unwrap_or(format!("{host}:{}", cell_port.unwrap_or(cell::PORT))),
             image: self.image?,
         })
     }

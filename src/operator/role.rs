@@ -16,9 +16,6 @@ use super::{
 };
 use crate::api::LatticeCluster;
 
-/// Ports where neither `cell` nor `endpoints` say others.
-const WEBHOOK_PORT: u16 = 8444;
-const AGENT_PORT: u16 = 8443;
 /// How often is looked whether the cluster has become a cell.
 const PERIOD: Duration = Duration::from_secs(5);
 
@@ -78,20 +75,20 @@ fn place(pod: Pod) -> Option<Place> {
 
 /// Where no host is named, children are told the pod's own address, which does where machines of other clusters reach it.
 fn role(name: &str, cluster: &LatticeCluster, place: Place) -> Role {
-    let cell = cluster.spec.cell.clone().unwrap_or_default();
+    let wanted = cluster.spec.cell.clone().unwrap_or_default();
     let endpoints = cluster.spec.endpoints.as_ref();
-    let named = cell
+    let named = wanted
         .host
         .or_else(|| endpoints.map(|endpoints| endpoints.host.clone()));
     let host = named.unwrap_or(place.address);
-    let stream = cell
+    let stream = wanted
         .grpc_port
         .or_else(|| endpoints.and_then(|endpoints| endpoints.port))
-        .unwrap_or(AGENT_PORT);
+        .unwrap_or(cell::PORT);
     let anywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     Role {
         bootstrap: bootstrap::Options {
-            listen: anywhere(cell.bootstrap_port.unwrap_or(WEBHOOK_PORT)),
+            listen: anywhere(wanted.bootstrap_port.unwrap_or(bootstrap::PORT)),
             hosts: vec![host.clone()],
             endpoint: format!("{host}:{stream}"),
             image: place.image,

@@ -13,7 +13,7 @@ use kube::{
     discovery::{Scope, pinned_kind},
 };
 use lattice::{
-    api,
+    api::{self, LatticeCluster},
     operator::{Options, decision_log::Reader, install, run},
     placement::record::DecisionRecord,
 };
@@ -268,4 +268,19 @@ pub async fn delete(client: &Client, kind: &str, namespace: Option<&str>, name: 
         None => Api::all_with(client.clone(), &resource),
     };
     let _ = api.delete(name, &Default::default()).await;
+}
+
+/// A cluster that is declared, and nothing made of it.
+pub async fn cluster(client: &Client, name: &str) -> LatticeCluster {
+    let document = json!({
+        "apiVersion": "lattice.dev/v1alpha1",
+        "kind": "LatticeCluster",
+        "metadata": {"name": name},
+        "spec": {
+            "provider": {"kubernetes": {"version": "1.34.1"}, "config": {"aws": {"region": "us-west-1"}}},
+            "nodes": {"controlPlane": 1},
+        },
+    });
+    apply(client, &document).await;
+    Api::all(client.clone()).get(name).await.unwrap()
 }

@@ -96,18 +96,8 @@ fn row(size: Size, seed: u64, runs: u64) -> Result<Row, Box<dyn Error>> {
     // As it is when it was read from manifests or an API server.
     snapshot.normalise();
     let name = format!("{size}, seed {seed}");
-    let peak = Peak::begin()?;
-    let once = measured(&snapshot, solve, 1, &name)?;
-    // Later runs would find what earlier ones have given back.
-    let memory = peak.beyond();
-    let again = measured(&snapshot, solve, runs - 1, &name)?;
-    let first = measured(&snapshot, first, runs, &name)?;
-    let (solution, least) = match (once, again) {
-        (Some((once, _)), Some((again, _))) if once != again => return Err(differs(&name)),
-        (Some((solution, a)), Some((_, b))) => (solution, a.min(b)),
-        (once, _) => once.ok_or("there was no run")?,
-    };
-    let (first, fastest) = first.ok_or("there was no run")?;
+    let (solution, least, memory) = measured(&snapshot, solve, runs, &name)?;
+    let (first, fastest, _) = measured(&snapshot, first, runs, &name)?;
     Ok(Row {
         size,
         seed,
@@ -123,27 +113,25 @@ fn row(size: Size, seed: u64, runs: u64) -> Result<Row, Box<dyn Error>> {
     })
 }
 
-/// The least processor time of some runs, which all must give the same.
+/// A plan, the least processor time of some runs, which all must give the same, and the memory of the first, KiB.
 fn measured(
     snapshot: &Snapshot,
     plan: fn(&Snapshot) -> Solution,
     runs: u64,
     name: &str,
-) -> Result<Option<(Solution, Duration)>, Box<dyn Error>> {
-    let mut best: Option<(Solution, Duration)> = None;
-    for _ in 0..runs {
-        let (solution, spent) = timed(snapshot, plan);
-        best = match best {
-            Some((known, _)) if known != solution => return Err(differs(name)),
-            Some((known, least)) => Some((known, least.min(spent))),
-            None => Some((solution, spent)),
-        };
+) -> Result<(Solution, Duration, u64), Box<dyn Error>> {
+    let peak = Peak::begin()?;
+    let (solution, mut least) = timed(snapshot, plan);
+    // Later runs would find what earlier ones have given back.
+    let memory = peak.beyond();
+    for _ in 1..runs {
+        let (again, spent) = timed(snapshot, plan);
+        if again != solution {
+            return Err(format!("{name}: two runs gave two plans").into());
+        }
+        least = least.min(spent);
     }
-    Ok(best)
-}
-
-fn differs(name: &str) -> Box<dyn Error> {
-    format!("{name}: two runs gave two plans").into()
+    Ok((solution, least, memory))
 }
 
 fn found(snapshot: &Snapshot, solution: &Solution, spent: Duration) -> Found {

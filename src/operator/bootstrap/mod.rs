@@ -14,6 +14,9 @@ pub use server::{Server, serve};
 pub(crate) use store::grant;
 pub use store::issue;
 
+/// Where the webhook listens if nothing else is said.
+pub const PORT: u16 = 8444;
+
 /// What the webhook needs to know.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -28,6 +28,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How often the server's own certificate is made anew.
 const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Where agents reach an operator if nothing else is said.
+pub const PORT: u16 = 8443;
+
 /// How agents reach this operator.
 #[derive(Clone, Debug)]
 pub struct Options {

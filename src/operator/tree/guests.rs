@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams},
@@ -18,7 +17,10 @@ use crate::{
         LatticeService, ServicePhase,
         conditions::{self, STALLED},
     },
-    operator::decision_log::blob::sha256,
+    operator::{
+        decision_log::blob::sha256,
+        objects::{ensure_namespace, gone_is_fine},
+    },
 };
 
 /// On a service of another cell: the cell that it was applied in.
@@ -188,12 +190,7 @@ impl Guests {
         let travelling: Travelling =
             serde_json::from_str(&request.need.service).map_err(|error| error.to_string())?;
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let home = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}});
-        let homes: Api<Namespace> = Api::all(self.client.clone());
-        homes
-            .patch(HOME, &params, &Patch::Apply(&home))
-            .await
-            .map_err(said)?;
+        ensure_namespace(&self.client, HOME).await.map_err(said)?;
         let mut object = LatticeService::new(&name(key), travelling.spec);
         object.metadata = ObjectMeta {
             labels: Some(travelling.labels),
@@ -216,14 +213,9 @@ impl Guests {
 
     async fn delete(&self, key: &str) -> Result<(), kube::Error> {
         let (api, params) = (self.api(), DeleteParams::default());
-        match api.delete(&name(key), &params).await {
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => {
-                tracing::warn!(%error, "a service of another cell could not be deleted");
-                Err(error)
-            }
-            Ok(_) => Ok(()),
-        }
+        gone_is_fine(api.delete(&name(key), &params).await).inspect_err(
+            |error| tracing::warn!(%error, "a service of another cell could not be deleted"),
+        )
     }
 }
 
