@@ -56,7 +56,8 @@ pub(crate) struct Parts {
 /// What runs beside the operator.
 pub(crate) struct Beside {
     managers: Managers,
-    cloud: Daemon,
+    /// None where somebody else serves it.
+    cloud: Option<Daemon>,
 }
 
 /// A cloud that this process serves. Its machines outlive it; the next one takes them over.
@@ -76,19 +77,25 @@ impl Clusters {
     }
 
     /// Starts the cloud and Cluster API's managers, and puts the cloud's credentials where pools find them. Stops
-    /// what it has begun if it cannot be finished.
+    /// what it has begun if it cannot be finished. A cloud that is to outlive this process has to be served already.
     pub(crate) async fn start(
         &self,
         client: &Client,
         (kubeconfig, folder): (&Path, &Path),
+        is_temporary: bool,
         stop: &CancellationToken,
     ) -> Result<Beside, OnlineError> {
-        let cloud = self.serve().await?;
+        let cloud = match is_temporary {
+            true => None,
+            false => Some(self.serve().await?),
+        };
         let managers = self.manage(client, kubeconfig, folder);
         match stop.run_until_cancelled(managers).await {
             Some(Ok(managers)) => Ok(Beside { managers, cloud }),
             unfinished => {
-                cloud.stop().await?;
+                if let Some(cloud) = cloud {
+                    cloud.stop().await?;
+                }
                 let error = unfinished.and_then(Result::err);
                 Err(error.unwrap_or(OnlineError::Stopped))
             }
@@ -102,7 +109,7 @@ impl Clusters {
         folder: &Path,
     ) -> Result<Managers, OnlineError> {
         ensure_namespace(client).await?;
-        put_credentials(client, &Access::read(&self.cloud, DEFAULT_CREDENTIAL)?).await?;
+        put_credentials(client, CREDENTIALS, &self.access()?).await?;
         let options = managers::Options {
             kubeconfig: kubeconfig.to_owned(),
             programs: self.parts.programs.clone(),
@@ -141,14 +148,25 @@ impl Clusters {
     /// Whether the cloud answers within half a minute.
     async fn is_served(&self) -> Result<bool, OnlineError> {
         for _ in 0..MOST_POLLS {
-            if let Ok(access) = Access::read(&self.cloud, DEFAULT_CREDENTIAL)
-                && CloudClient::new(&access)?.list().await.is_ok()
-            {
+            if self.answers().await? {
                 return Ok(true);
             }
             sleep(POLL).await;
         }
         Ok(false)
+    }
+
+    /// How clusters reach the cloud.
+    pub(crate) fn access(&self) -> Result<Access, OnlineError> {
+        Ok(Access::read(&self.cloud, DEFAULT_CREDENTIAL)?)
+    }
+
+    /// Whether somebody serves the cloud.
+    pub(crate) async fn answers(&self) -> Result<bool, OnlineError> {
+        match Access::read(&self.cloud, DEFAULT_CREDENTIAL) {
+            Ok(access) => Ok(CloudClient::new(&access)?.list().await.is_ok()),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Ends all machines and takes the network away.
@@ -186,14 +204,23 @@ impl Beside {
     pub(crate) async fn exited(&mut self) -> OnlineError {
         tokio::select! {
             error = self.managers.exited() => error.into(),
-            error = self.cloud.exited() => error,
+            error = Self::cloud_exited(&mut self.cloud) => error,
+        }
+    }
+
+    async fn cloud_exited(cloud: &mut Option<Daemon>) -> OnlineError {
+        match cloud {
+            Some(cloud) => cloud.exited().await,
+            None => std::future::pending().await,
         }
     }
 
     /// Ends it. Machines go on.
     pub(crate) async fn stop(self) -> Result<(), OnlineError> {
         let managers = self.managers.stop().await;
-        self.cloud.stop().await?;
+        if let Some(cloud) = self.cloud {
+            cloud.stop().await?;
+        }
         Ok(managers?)
     }
 }
@@ -225,12 +252,15 @@ impl Daemon {
     }
 }
 
-async fn put_credentials(client: &Client, access: &Access) -> Result<(), OnlineError> {
-    let secret = credentials(CREDENTIALS, NAMESPACE, access);
+/// Puts a cloud's credentials where pools find them by this name.
+pub(crate) async fn put_credentials(
+    client: &Client,
+    name: &str,
+    access: &Access,
+) -> Result<(), OnlineError> {
+    let secret = credentials(name, NAMESPACE, access);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    secrets
-        .patch(CREDENTIALS, &params, &Patch::Apply(&secret))
-        .await?;
+    secrets.patch(name, &params, &Patch::Apply(&secret)).await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::history::HistoryError;
+use super::install::InstallError;
 use super::online::OnlineError;
 use crate::operator::crypto::CryptoError;
 use crate::placement::history::PolicyError;
@@ -21,6 +22,9 @@ pub(crate) enum CliError {
     /// A command that talks to an API server failed.
     #[error(transparent)]
     Online(#[from] OnlineError),
+    /// The first cluster cannot be made.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// A decision log does not hold what is asked for.
     #[error(transparent)]
     History(#[from] HistoryError),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::Utc;
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -112,7 +113,8 @@ impl Live {
     /// Lays what was decided over the clusters of a snapshot.
     pub(crate) fn carry_over(&self, built: &mut Built) {
         if let Some(committed) = &self.committed {
-            carry_over(committed, &self.inputs.clusters, &mut built.snapshot);
+            let now = Utc::now().into();
+            carry_over(committed, &self.inputs.clusters, now, &mut built.snapshot);
             built.snapshot.normalise();
         }
     }

@@ -13,8 +13,10 @@ mod crds;
 mod demo;
 mod error;
 mod explain;
+mod follow;
 mod generated;
 mod history;
+mod install;
 mod kubeconfig;
 mod live;
 mod log;
@@ -89,6 +91,7 @@ enum Command {
     Log(log::Args),
     Replay(replay::Args),
     Up(up::Args),
+    Install(install::Args),
     Cloud(cloud::Args),
     Machine(machine::Args),
     Crds(crds::Args),
@@ -126,6 +129,7 @@ impl Command {
             Self::Log(args) => args.run(out),
             Self::Replay(args) => args.run(out),
             Self::Up(args) => args.run(out),
+            Self::Install(args) => args.run(out),
             Self::Cloud(args) => args.run(out),
             Self::Machine(args) => args.run(out),
             Self::Crds(args) => args.run(out),

@@ -1,6 +1,10 @@
 //! What the commands share that talk to an API server: a runtime, a client, and the signals to stop.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use kube::{
     Client, Config,
@@ -15,7 +19,7 @@ use crate::clusters::provider::{
 };
 use crate::operator::{
     OperatorError, control_plane::ControlPlaneError, decision_log::LogError, install::InstallError,
-    managers::ManagersError,
+    managers::ManagersError, objects::Refused,
 };
 
 /// Threads that compute when a command is over get this long to end.
@@ -82,6 +86,20 @@ pub(crate) enum OnlineError {
     /// Cluster API's managers.
     #[error(transparent)]
     Managers(#[from] ManagersError),
+    /// An API server refuses an object.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// An object is none.
+    #[error("cannot read or write an object as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A file cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Something that runs beside does not.
     #[error("cannot go on: {0}")]
     Ended(String),

@@ -56,6 +56,7 @@ impl Args {
                 http: self.http,
                 operator: !self.no_operator,
                 clusters: self.clusters.then_some(self.made),
+                is_temporary: false,
             };
             let kept = *out;
             let hint = match self.clusters {
@@ -87,6 +88,8 @@ pub(super) struct Settings {
     pub(super) operator: bool,
     /// How clusters are made, if they are.
     pub(super) clusters: Option<Clusters>,
+    /// Whether all of it is there only until a root manages itself.
+    pub(super) is_temporary: bool,
 }
 
 /// What runs.
@@ -140,7 +143,8 @@ where
         Some(clusters) => {
             progress.set_message("starting the cloud and Cluster API's managers");
             let places = (up.kubeconfig.as_path(), plane.data_dir());
-            Some(clusters.start(&up.client, places, stop).await?)
+            let started = clusters.start(&up.client, places, settings.is_temporary, stop);
+            Some(started.await?)
         }
         None => None,
     };
@@ -195,6 +199,7 @@ async fn operate(up: &Up, settings: &Settings, stop: CancellationToken) -> Resul
     let options = Options {
         identity: IDENTITY.to_owned(),
         http: settings.http,
+        is_temporary: settings.is_temporary,
         ..Options::default()
     };
     let options = match &settings.clusters {

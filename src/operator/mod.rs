@@ -15,6 +15,7 @@ mod events;
 mod explained;
 mod http;
 mod https;
+pub(crate) mod independence;
 pub mod install;
 pub(crate) mod inventory;
 mod leader;
@@ -22,7 +23,7 @@ mod local;
 pub mod managers;
 mod metrics;
 mod news;
-mod objects;
+pub(crate) mod objects;
 mod provision;
 pub mod proxy;
 mod reconcile;
@@ -157,7 +158,13 @@ pub async fn run(
         }
     }
     let parent = match options.bootstrap.clone() {
-        Some(webhook) => Some(webhook_of(&client, webhook, &tasks, &stop).await?),
+        Some(webhook) => {
+            let parent = webhook_of(&client, webhook, &tasks, &stop).await?;
+            Some(Parent {
+                is_of_roots: options.is_temporary,
+                ..parent
+            })
+        }
         None => None,
     };
     let (terms, campaign) = candidacy(&client, &options, &stop);

@@ -95,6 +95,10 @@ struct Serve {
     /// Where the programs of a machine are; may be given several times.
     #[arg(long, value_name = "DIR", default_value = ".lattice/bin")]
     programs: Vec<PathBuf>,
+    /// A folder with another version of Kubernetes, of which there are machines too: kubeadm, kube-apiserver,
+    /// kube-controller-manager and kube-scheduler; may be given several times.
+    #[arg(long = "release", value_name = "DIR")]
+    releases: Vec<PathBuf>,
     /// A program that containers of this image run.
     #[arg(long = "image", value_name = "IMAGE=PROGRAM", value_parser = cloud::parse_image)]
     images: Vec<(String, PathBuf)>,
@@ -214,11 +218,15 @@ impl Place {
 impl Serve {
     fn run(self, data: PathBuf) -> Result<(), CliError> {
         online::run(async |stop| {
+            let mut programs = Programs::find(&self.programs, &self.images)?;
+            for release in self.releases {
+                programs = programs.with_release(release)?;
+            }
             let options = cloud::Options {
                 data,
                 network: self.place.network()?,
                 port: self.port,
-                programs: Programs::find(&self.programs, &self.images)?,
+                programs,
             };
             Ok(cloud::serve(options, stop).await?)
         })?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use kube::{Client, ResourceExt, api::DynamicObject};
 use tokio::time::{Instant, sleep};
 
-use super::clusters::{Clock, objects};
+use super::clusters::objects;
 use crate::{
-    cli::{beside::Clusters, online::OnlineError},
+    cli::{beside::Clusters, follow::Clock, online::OnlineError},
     clusters::provider::cloud::{ADMINISTRATOR, Access, CloudClient},
 };
 

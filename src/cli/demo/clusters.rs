@@ -1,26 +1,24 @@
 //! Clusters that come about, as they do.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     api::{ApiResource, DynamicObject, ListParams},
     core::GroupVersionKind,
 };
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{alone, show};
 use crate::{
-    api::{ClusterPhase, LatticeCluster, conditions},
     cli::{
         apply,
         beside::{Clusters, Parts},
         cloud::Place,
+        follow::{Clock, follow},
         live::Live,
         online::{self, OnlineError},
         output::Output,
@@ -36,9 +34,6 @@ const BRIDGE: &str = "latticedemo";
 const SUBNET: &str = "10.214.0.0/16";
 /// Longest wait until all clusters manage themselves.
 const PATIENCE: Duration = Duration::from_secs(900);
-const EVERY: Duration = Duration::from_millis(500);
-/// Longest message that is shown of a cluster.
-const LONGEST: usize = 100;
 /// What a cluster consists of, as Cluster API has it.
 const KINDS: [&str; 4] = ["Cluster", "MachineDeployment", "MachineSet", "Machine"];
 
@@ -80,6 +75,7 @@ async fn demonstrate(
         http: None,
         operator: true,
         clusters: Some(clusters.clone()),
+        is_temporary: false,
     };
     let clock = Clock::start(out);
     let mut made = Vec::new();
@@ -88,7 +84,7 @@ async fn demonstrate(
             clock.say("etcd, kube-apiserver, the operator, Cluster API's managers and a cloud run");
             apply::all(&up.client, inputs).await?;
             clock.say("the fleet is applied: its services have no cluster to run in");
-            let names = follow(&up.client, &clock).await?;
+            let names = follow(&up.client, &clock, PATIENCE).await?;
             made = tell(&up.client, &names, out).await?;
             Ok(())
         };
@@ -105,69 +101,6 @@ async fn demonstrate(
             .ok_or(OnlineError::Stopped)??;
     }
     Ok(())
-}
-
-/// Lines with the time.
-pub(super) struct Clock {
-    begun: Instant,
-    out: Output,
-}
-
-impl Clock {
-    fn start(out: Output) -> Self {
-        let begun = Instant::now();
-        Self { begun, out }
-    }
-
-    pub(super) fn say(&self, words: &str) {
-        let seconds = self.begun.elapsed().as_secs_f64();
-        // A reader that went away misses nothing that matters.
-        let _ = self.out.print(&format!("{seconds:>6.1} s  {words}\n"));
-    }
-}
-
-/// Tells what becomes of the clusters, until all manage themselves; their names.
-async fn follow(client: &Client, clock: &Clock) -> Result<Vec<String>, OnlineError> {
-    let api: Api<LatticeCluster> = Api::all(client.clone());
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let clusters = api.list(&ListParams::default()).await?.items;
-        for cluster in &clusters {
-            let told = told(cluster);
-            let name = cluster.name_any();
-            if known.get(&name) != Some(&told) {
-                clock.say(&format!("{name}: {told}"));
-                known.insert(name, told);
-            }
-        }
-        if !clusters.is_empty() && clusters.iter().all(is_ready) {
-            return Ok(known.into_keys().collect());
-        }
-        if Instant::now() >= deadline {
-            let told = known.iter().map(|(name, told)| format!("{name}: {told}"));
-            return Err(OnlineError::NotReady {
-                seconds: PATIENCE.as_secs(),
-                told: told.collect::<Vec<_>>().join("; "),
-            });
-        }
-        sleep(EVERY).await;
-    }
-}
-
-fn is_ready(cluster: &LatticeCluster) -> bool {
-    let status = cluster.status.as_ref();
-    status.and_then(|status| status.phase) == Some(ClusterPhase::Ready)
-}
-
-/// Phase, and the beginning of why.
-fn told(cluster: &LatticeCluster) -> String {
-    let status = cluster.status.clone().unwrap_or_default();
-    let phase = status.phase.unwrap_or(ClusterPhase::Pending);
-    let why = conditions::find(&status.conditions, "Provisioned");
-    let why = why.and_then(|condition| condition.message.lines().next());
-    let why: String = why.unwrap_or_default().chars().take(LONGEST).collect();
-    format!("{phase:?}  {why}").trim_end().to_owned()
 }
 
 /// Shows that the clusters' objects are in the clusters; each with a client of its API server.

@@ -85,6 +85,7 @@ impl Args {
             http: None,
             operator: true,
             clusters: None,
+            is_temporary: false,
         };
         let mut shown = String::new();
         online::run(async |stop| {

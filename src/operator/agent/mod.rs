@@ -116,13 +116,11 @@ async fn parent(client: &Client) -> Result<Option<Parent>, String> {
             return Ok(None);
         }
     }
-    let data = map.data.unwrap_or_default();
-    let text = |key: &str| {
-        let value = data.get(key).cloned();
-        value.ok_or_else(|| format!("ConfigMap {PARENT} has no `{key}`"))
-    };
-    Ok(Some(Parent {
-        cluster: text("cluster")?,
-        endpoint: text("endpoint")?,
-    }))
+    let mut data = map.data.unwrap_or_default();
+    let cluster = data.remove("cluster");
+    let cluster = cluster.ok_or_else(|| format!("ConfigMap {PARENT} has no `cluster`"))?;
+    // The root of a tree knows its name, and has nobody above it.
+    Ok(data
+        .remove("endpoint")
+        .map(|endpoint| Parent { cluster, endpoint }))
 }

@@ -26,6 +26,7 @@ use std::{
 
 use chrono::Utc;
 
+pub(crate) use self::layout::write_private;
 pub(crate) use self::process::Process;
 pub use self::{binaries::Binaries, error::ControlPlaneError};
 use self::{guard::Guard, layout::Layout, lock::Lock, ports::Ports};
@@ -178,6 +179,17 @@ impl ControlPlane {
 /// If there is no such file, or it is no kubeconfig.
 pub async fn client_for(kubeconfig: &Path) -> Result<kube::Client, ControlPlaneError> {
     kubeconfig::client(kubeconfig).await
+}
+
+/// Removes the folder of a control plane that nobody needs any more, and ends what still runs out of it.
+///
+/// # Errors
+/// If the folder is in use, or cannot be removed.
+pub async fn discard(data_dir: &Path) -> Result<(), ControlPlaneError> {
+    let layout = Layout::prepare(data_dir)?;
+    let _lock = Lock::take(&layout)?;
+    orphans::stop(&layout).await?;
+    std::fs::remove_dir_all(layout.root()).map_err(ControlPlaneError::file("remove", layout.root()))
 }
 
 async fn launch(

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Owner of the fields that the parent states in a child.
-const FIELD_MANAGER: &str = "lattice.dev/parent";
+pub(crate) const FIELD_MANAGER: &str = "lattice.dev/parent";
 
 /// What was told to whom.
 #[derive(Default)]

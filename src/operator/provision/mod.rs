@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use board::{Board, Shown};
 pub(crate) use children::kept_kubeconfig;
 pub(super) use error::ProvisionError;
+pub(super) use hand_down::FIELD_MANAGER as TOLD_BY_PARENT;
 pub(super) use look::own_name;
 
 use self::{board::Found, care::Care, children::Children, hand_down::HandedDown, moves::Moves};
