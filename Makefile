@@ -9,7 +9,7 @@ API_TESTS := 'api_*'
 CLUSTER_TESTS := 'clusters_*'
 PURE_TESTS := $(foreach file,$(filter-out tests/api_% tests/clusters_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane machine-parts build demo demo-clusters test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean fuzz
+.PHONY: help setup control-plane machine-parts next-release build demo demo-clusters test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean fuzz
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ control-plane: ## Builds etcd, kube-apiserver and kubectl into .lattice/bin
 
 machine-parts: control-plane ## Builds what local machines are made of into .lattice/bin
 	@tools/machine-parts/build.sh $(CONTROL_PLANE)
+
+next-release: machine-parts ## Builds what a local cluster is upgraded to in tests into .lattice/bin/next
+	@tools/machine-parts/next.sh $(CONTROL_PLANE)/next
 
 build: ## Builds the release binary
 	cargo build --release --locked
@@ -38,7 +41,7 @@ demo-clusters: setup ## Makes a cluster on this machine, from nothing; needs roo
 
 # The Go build and the Rust build have long stretches in which one core is idle, so they share the machine.
 test: setup ## Everything: format, lints, unit tests, tests against a real API server
-	@$(MAKE) --no-print-directory -j2 machine-parts test-build
+	@$(MAKE) --no-print-directory -j2 next-release test-build
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-api
@@ -54,7 +57,7 @@ test-unit: ## Tests that need nothing but this source
 test-api: control-plane ## Tests against a real etcd and kube-apiserver
 	cargo test --locked --test $(API_TESTS)
 
-test-clusters: machine-parts ## Real clusters of local machines; needs root
+test-clusters: next-release ## Real clusters of local machines; needs root
 	cargo test --locked --test $(CLUSTER_TESTS) -- --test-threads 1 --nocapture
 
 lint: ## Format check and clippy

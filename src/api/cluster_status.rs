@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::CapacityType;
 use super::cluster_agent::AgentStatus;
 use super::conditions::{Condition, conditions_schema};
 use super::flux::FluxStatus;
@@ -33,6 +34,9 @@ pub struct LatticeClusterStatus {
     /// Machines of the same class, role and load, taken together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_groups: Vec<NodeGroupStatus>,
+    /// Machines that were asked for and do not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<MachineShortage>,
     /// What the cluster costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<ClusterCost>,
@@ -92,6 +96,28 @@ pub struct NodeGroupStatus {
     /// Replicas on each of the machines, by `namespace/name` of the service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, u32>,
+}
+
+/// Machines of one group that do not come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineShortage {
+    /// Name of the LatticeNodeClass.
+    pub node_class: String,
+    /// On-demand or spot capacity.
+    #[serde(default)]
+    pub capacity_type: CapacityType,
+    /// The zone that they are to be in; empty if it is any.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    /// What the machines are for.
+    pub role: NodeRole,
+    /// Machines of the group that are there, or on their way.
+    pub coming: u32,
+    /// Why the others do not come, as one word.
+    pub reason: String,
+    /// Why, as a sentence.
+    pub message: String,
 }
 
 /// What a machine is for.

@@ -61,7 +61,7 @@ pub(crate) fn decide(
 ) -> Result<Decided, OperatorError> {
     let mut built = snapshot::build(inputs);
     if let Some(last) = last {
-        carry_over(last, &inputs.clusters, &mut built.snapshot);
+        carry_over(last, &inputs.clusters, now, &mut built.snapshot);
         built.snapshot.normalise();
         if last.answers(&built.snapshot) {
             return Ok(Decided {

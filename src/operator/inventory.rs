@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use crate::{
-    api::LatticeCluster,
-    placement::{record::DecisionRecord, validity},
+    api::{LatticeCluster, Timestamp},
+    placement::{record::DecisionRecord, shortage, validity},
     scheduler::{
         model::{Cluster, Origin, Snapshot},
         solution::ClusterAction,
@@ -85,8 +85,14 @@ impl Committed {
     }
 }
 
-/// Puts what was decided in the place of what was observed. `seen` are the clusters as the API has them.
-pub(crate) fn carry_over(committed: &Committed, seen: &[LatticeCluster], snapshot: &mut Snapshot) {
+/// Puts what was decided in the place of what was observed, but for machines that do not come. `seen` are the clusters as the
+/// API has them.
+pub(crate) fn carry_over(
+    committed: &Committed,
+    seen: &[LatticeCluster],
+    now: Timestamp,
+    snapshot: &mut Snapshot,
+) {
     let leaving: BTreeSet<String> = seen
         .iter()
         .filter(|cluster| cluster.metadata.deletion_timestamp.is_some())
@@ -127,6 +133,8 @@ pub(crate) fn carry_over(committed: &Committed, seen: &[LatticeCluster], snapsho
         .filter(|name| seen.iter().any(|cluster| cluster.name_any() == *name));
     snapshot.reserved_names.extend(freed);
     snapshot.clusters = clusters.into_values().collect();
+    let before = &committed.record.snapshot;
+    shortage::apply(snapshot, seen, before, now.datetime().timestamp());
 }
 
 /// Whether a declared cluster has the size that was decided, or the one from before that decision, which
@@ -217,7 +225,8 @@ mod tests {
 
     fn carried(committed: &Committed, seen: &[LatticeCluster], observed: Vec<Cluster>) -> Snapshot {
         let mut next = snapshot(observed);
-        carry_over(committed, seen, &mut next);
+        let now = chrono::DateTime::UNIX_EPOCH.into();
+        carry_over(committed, seen, now, &mut next);
         next
     }
 

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod problem;
 pub mod record;
 
+pub(crate) mod shortage;
 pub mod snapshot;
 pub mod text;
 pub mod validity;

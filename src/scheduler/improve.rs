@@ -249,8 +249,8 @@ fn utilisation_ppm(state: &State<'_>, c: usize) -> u64 {
         used += node.used();
         whole += node.offer.allocatable;
     }
-    if let Some(pad) = &cluster.pad {
-        whole += pad.allocatable.times(u64::from(cluster.padding()));
+    for (offer, n) in cluster.filling() {
+        whole += offer.allocatable.times(u64::from(n));
     }
     used_ppm(used, whole)
 }

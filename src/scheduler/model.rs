@@ -5,6 +5,7 @@
 
 use super::capacity::{CapacityType, CapacityTypes};
 use super::units::{Micros, Resources};
+use super::zones::zone_of;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -107,6 +108,26 @@ pub struct Pool {
     pub offers: Vec<Offer>,
     /// Why nothing new may be placed here, if so.
     pub closed: Option<String>,
+    /// Offers, of whatever zone, of which the provider has no more for the time being. What is there of them stays.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shortages: BTreeMap<String, Shortage>,
+}
+
+/// Why an offer is not to be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// What the provider says.
+    pub why: String,
+    /// When it is worth while to ask again: seconds of the Unix epoch. The solver takes what is listed as short, whatever
+    /// the time.
+    pub until: i64,
+}
+
+impl Pool {
+    /// Why no more of an offer, in whatever zone, is to be had, if so.
+    pub fn shortage(&self, offer: &str) -> Option<&Shortage> {
+        self.shortages.get(zone_of(offer).0)
+    }
 }
 
 /// Upper limits of a pool; `None` is unlimited.

@@ -46,6 +46,8 @@ impl Offer {
 #[derive(Debug)]
 pub(crate) struct PoolView {
     pub offers: Vec<Offer>,
+    /// What is sold no more for the time being. Nodes that are there of it stay.
+    kept: Vec<Offer>,
     pub zones: Zones,
     domains: BTreeMap<Topology, usize>,
 }
@@ -60,6 +62,7 @@ impl PoolView {
         let (offers, by_zone) = offers(pool, snapshot, classes);
         PoolView {
             offers,
+            kept: kept(pool, snapshot, classes),
             zones: Zones {
                 offers: by_zone,
                 domains: domains.zones.clone(),
@@ -72,6 +75,7 @@ impl PoolView {
     /// Follows the prices of the pool.
     pub fn reprice(&mut self, snapshot: &Snapshot, pool: &Pool, classes: &BTreeMap<String, usize>) {
         (self.offers, self.zones.offers) = offers(pool, snapshot, classes);
+        self.kept = kept(pool, snapshot, classes);
     }
 
     /// The domain of all of it, if it is in one.
@@ -86,7 +90,17 @@ impl PoolView {
 
     pub fn offer_of(&self, class: usize) -> Option<&Offer> {
         let mut all = self.offers.iter().chain(self.zones.offers.iter().flatten());
-        all.find(|o| o.class == class)
+        all.find(|o| o.class == class).or_else(|| self.kept(class))
+    }
+
+    /// What is sold no more for the time being.
+    pub fn kept(&self, class: usize) -> Option<&Offer> {
+        self.kept.iter().find(|o| o.class == class)
+    }
+
+    /// What nodes may be of: what is sold, and what is sold no more.
+    pub fn sold_or_kept(&self) -> impl Iterator<Item = &Offer> {
+        self.offers.iter().chain(&self.kept)
     }
 
     /// The same offer in one of the pool's zones.
@@ -139,6 +153,27 @@ impl Zones {
     }
 }
 
+/// What a pool has no more of, each in whatever zone and in each of its zones.
+fn kept(pool: &Pool, snapshot: &Snapshot, classes: &BTreeMap<String, usize>) -> Vec<Offer> {
+    let short = pool
+        .offers
+        .iter()
+        .filter(|o| pool.shortage(&o.class).is_some());
+    let mut kept: Vec<Offer> = short
+        .filter_map(|offer| {
+            let class = *classes.get(offer.class.as_str())?;
+            let node = &snapshot.node_classes[class];
+            let mut zones = pool.zones.iter();
+            Some(Offer {
+                zone: zones.position(|zone| node.zone.as_ref() == Some(zone)),
+                ..Offer::new(class, node, offer.hourly)
+            })
+        })
+        .collect();
+    kept.sort_by_key(|o| (o.capacity_type, o.hourly, o.class));
+    kept
+}
+
 /// What a pool sells in whatever zone, and the same in each of its zones.
 fn offers(
     pool: &Pool,
@@ -146,6 +181,7 @@ fn offers(
     classes: &BTreeMap<String, usize>,
 ) -> (Vec<Offer>, Vec<Vec<Offer>>) {
     let sold: BTreeMap<&str, Offer> = (pool.offers.iter())
+        .filter(|offer| pool.shortage(&offer.class).is_none())
         .filter_map(|offer| {
             let class = *classes.get(offer.class.as_str())?;
             let node = &snapshot.node_classes[class];

@@ -129,16 +129,16 @@ pub(crate) fn cluster(state: &State<'_>, c: &ClusterState) -> LaidCluster {
         count: 1,
         tenants: node.tenants.clone(),
     });
-    let padding = c.pad.iter().flat_map(|pad| {
-        let zones = c.padding_zones().into_iter();
-        zones.map(move |zone| {
-            let there = zone.and_then(|zone| pool.in_zone(pad, zone));
-            LaidNodes {
-                class: there.unwrap_or(pad).class,
-                count: 1,
-                tenants: Vec::new(),
-            }
-        })
+    let filling = c
+        .filling()
+        .flat_map(|(offer, n)| std::iter::repeat_n(offer, n as usize));
+    let padding = filling.zip(c.padding_zones()).map(|(offer, zone)| {
+        let there = zone.and_then(|zone| pool.in_zone(offer, zone));
+        LaidNodes {
+            class: there.unwrap_or(offer).class,
+            count: 1,
+            tenants: Vec::new(),
+        }
     });
     LaidCluster {
         name: c.name.clone(),

@@ -94,6 +94,9 @@ fn load_cluster(state: &mut State<'_>, cluster: &LaidCluster) {
         (made.min, made.soft, made.max) = (min, max, max);
         made.pad = made.pad.filter(|_| resize.is_some());
     }
+    if !declared {
+        made.spare = spare(problem, cluster);
+    }
     let c = state.found(made);
     for group in &cluster.workers {
         let Some(offer) = offer(problem, pool, group.class, declared) else {
@@ -112,6 +115,17 @@ fn load_cluster(state: &mut State<'_>, cluster: &LaidCluster) {
             }
         }
     }
+}
+
+/// Workers without replicas of which there are no more to be had: what else would be bought instead.
+fn spare(problem: &Problem<'_>, cluster: &LaidCluster) -> Option<(Offer, u32)> {
+    let pool = &problem.pools[cluster.pool];
+    let idle = cluster
+        .workers
+        .iter()
+        .filter(|group| group.tenants.is_empty());
+    let kept = idle.filter_map(|group| Some((pool.kept(group.class)?.clone(), group.count)));
+    kept.max_by_key(|(offer, count)| (*count, offer.class))
 }
 
 /// A class as the pool sells it. Machines that people declared are used even where the pool does

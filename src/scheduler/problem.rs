@@ -185,7 +185,10 @@ impl<'a> Problem<'a> {
         };
         match (found, &rule.class) {
             (Some(offer), _) => Ok(Some((offer.clone(), rule.replicas))),
-            (None, Some(name)) => Err(format!("class {name} is not offered")),
+            (None, Some(name)) => Err(match self.snapshot.pools[pool].shortage(name) {
+                Some(shortage) => format!("class {name} is not to be had: {}", shortage.why),
+                None => format!("class {name} is not offered"),
+            }),
             (None, None) => Err("none has 2 cores and 4 Gi".to_owned()),
         }
     }

@@ -15,6 +15,8 @@ mod wording;
 pub enum Constraint {
     /// The pool takes nothing new.
     PoolClosed,
+    /// The provider has no more of what would do.
+    Shortage,
     /// The service's pool selector.
     PoolSelector,
     /// Compliance labels.
@@ -56,6 +58,7 @@ impl Constraint {
     pub fn name(self) -> &'static str {
         match self {
             Constraint::PoolClosed => "poolClosed",
+            Constraint::Shortage => "shortage",
             Constraint::PoolSelector => "poolSelector",
             Constraint::Compliance => "compliance",
             Constraint::Pin => "pin",
@@ -87,6 +90,13 @@ pub enum Why {
     Closed {
         /// As said by the pool's owner.
         reason: String,
+    },
+    /// What could hold a replica is not to be had for the time being.
+    Shortage {
+        /// The offer.
+        class: String,
+        /// What the provider says.
+        why: String,
     },
     /// A selector term that the pool's labels do not meet.
     Selector {
@@ -263,6 +273,7 @@ impl Why {
     pub fn constraint(&self) -> Constraint {
         match self {
             Why::Closed { .. } => Constraint::PoolClosed,
+            Why::Shortage { .. } => Constraint::Shortage,
             Why::NoPool | Why::Selector { .. } => Constraint::PoolSelector,
             Why::NoCompliance { .. } => Constraint::Compliance,
             Why::PinnedElsewhere { .. }

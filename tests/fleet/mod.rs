@@ -161,6 +161,7 @@ fn pool(rng: &mut Rng, i: u64, shape: &Shape) -> Pool {
         monthly_budget: (shape.wild && rng.chance(20)).then_some(800_000_000),
         offers,
         closed: (shape.wild && rng.chance(8)).then(|| "suspended".to_owned()),
+        shortages: BTreeMap::new(),
     }
 }
 

@@ -108,6 +108,7 @@ fn pool(rng: &mut Rng, i: u64, classes: &[(&str, u64, u64, i64)], tight: bool) -
         monthly_budget: limit(rng, 72_000_000, 1, 24).map(|b| b as i64),
         offers,
         closed: (tight && rng.chance(10)).then(|| "suspended".to_owned()),
+        shortages: BTreeMap::new(),
     }
 }
 

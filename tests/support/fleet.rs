@@ -8,7 +8,7 @@ use std::{
 
 use kube::{
     Api, Client,
-    api::{DynamicObject, ListParams, ObjectList, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, ListParams, ObjectList, Patch, PatchParams},
     core::GroupVersionKind,
     discovery::{Scope, pinned_kind},
 };
@@ -113,6 +113,14 @@ pub async fn get(client: &Client, kind: &str, name: &str) -> Option<Value> {
         .filter(|object| object.metadata.name.as_deref() == Some(name))
         .map(|object| serde_json::to_value(object).unwrap())
         .next()
+}
+
+/// The same from an API server that may not answer.
+pub async fn try_get(client: &Client, kind: &str, name: &str) -> Option<Value> {
+    let kind = GroupVersionKind::gvk("lattice.dev", "v1alpha1", kind);
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+    let found = api.get_opt(name).await.ok()??;
+    Some(serde_json::to_value(found).unwrap())
 }
 
 /// The condition of a type, as `status reason message`.

@@ -48,6 +48,9 @@ impl Cloud {
         for folder in managers::program_folders() {
             words.extend(["--programs".to_owned(), folder.display().to_string()]);
         }
+        if let Some(release) = managers::next_release() {
+            words.extend(["--release".to_owned(), release.display().to_string()]);
+        }
         words.extend(["--data".to_owned(), self.folder().display().to_string()]);
         self.daemon = Some(self.spawned("serve", &words));
         let access = self.folder().join("default.json");

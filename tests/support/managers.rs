@@ -50,9 +50,21 @@ pub fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing; `make machine-parts` builds it"))
 }
 
+/// The folder with the next version of Kubernetes, if it was built.
+pub fn next_release() -> Option<PathBuf> {
+    let folders = program_folders().into_iter();
+    let mut releases = folders.map(|folder| folder.join("next"));
+    releases.find(|folder| folder.join("kubeadm").is_file())
+}
+
 /// The Kubernetes version of local machines, as kubeadm says it.
 pub fn version() -> String {
-    let output = Command::new(program("kubeadm"))
+    version_of(&program("kubeadm"))
+}
+
+/// The Kubernetes version that a kubeadm is of.
+pub fn version_of(kubeadm: &Path) -> String {
+    let output = Command::new(kubeadm)
         .args(["version", "-o", "short"])
         .output();
     String::from_utf8(output.unwrap().stdout)

@@ -23,7 +23,7 @@ pub(super) fn is_available(capi: &Value) -> bool {
 }
 
 /// Machines that are ready, control plane and workers.
-pub(super) fn ready(capi: &Value) -> u32 {
+pub fn ready(capi: &Value) -> u32 {
     let of = |part: &str| capi["status"][part]["readyReplicas"].as_u64().unwrap_or(0);
     u32::try_from(of("controlPlane") + of("workers")).unwrap_or(u32::MAX)
 }

@@ -5,6 +5,8 @@
 mod home;
 mod machines;
 mod progress;
+mod shortage;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -14,9 +16,12 @@ use serde_json::Value;
 
 pub use home::{Holdings, Home};
 pub use progress::Progress;
+pub use shortage::shortages;
+pub use upgrade::{Staged, staged};
 
 use super::render::{RenderError, Rendered};
 use crate::api::{ClusterPhase, LatticeCluster};
+pub use machines::ready;
 use machines::{deployment_names, is_available, is_initialized};
 
 /// Holds a LatticeCluster back until its machines are gone, or nobody acts on them here any more.
@@ -31,6 +36,8 @@ pub struct Sight<'a> {
     pub rendered: Result<&'a Rendered, &'a RenderError>,
     /// Where its objects are.
     pub home: &'a Home,
+    /// On its way to another version, how far it is.
+    pub upgrading: Option<&'a str>,
     /// Whether it is noted that they may be in the cluster.
     pub is_noted: bool,
     /// The move that is under way, or went wrong last.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::machines::{is_available, is_initialized, ready, why_not};
 use super::{Home, Invitation, Sight};
-use crate::api::{ClusterPhase, LatticeCluster};
+use crate::api::{ClusterPhase, LatticeCluster, cluster_status::MachineShortage};
 
 /// After this long without a control plane something is amiss that waiting does not mend.
 const PATIENCE: TimeDelta = TimeDelta::minutes(30);
@@ -17,6 +17,10 @@ pub struct Progress {
     pub phase: ClusterPhase,
     /// Machines that are ready.
     pub ready: u32,
+    /// Lowest version of the control plane's machines, once they say it.
+    pub version: Option<String>,
+    /// Machines that do not come.
+    pub shortages: Vec<MachineShortage>,
     /// Why, as one CamelCase word.
     pub reason: &'static str,
     /// Why, as a sentence, and what to do about it; empty where there is nothing to say.
@@ -29,6 +33,8 @@ impl Progress {
         Progress {
             phase,
             ready: 0,
+            version: None,
+            shortages: Vec::new(),
             reason,
             message,
         }
@@ -151,6 +157,9 @@ fn arrived(sight: &Sight<'_>, capi: &Value) -> (ClusterPhase, &'static str, Stri
     let registers = sight.rendered.is_ok_and(|rendered| rendered.registers);
     let manages_itself = matches!(sight.home, Home::There | Home::Own { .. });
     let has_called = matches!(sight.invitation, Invitation::Accepted { .. });
+    if let Some(doing) = sight.upgrading.filter(|_| manages_itself || !registers) {
+        return (ClusterPhase::Ready, "Upgrading", upgrading(doing, capi));
+    }
     if is_available(capi) && (manages_itself || !registers) {
         return (ClusterPhase::Ready, "Available", String::new());
     }
@@ -167,6 +176,14 @@ fn arrived(sight: &Sight<'_>, capi: &Value) -> (ClusterPhase, &'static str, Stri
         false => ClusterPhase::Provisioning,
     };
     (phase, "MachinesComing", why_not(capi))
+}
+
+/// How far it is, and what holds it up, in Cluster API's words.
+fn upgrading(doing: &str, capi: &Value) -> String {
+    match why_not(capi).as_str() {
+        "" => doing.to_owned(),
+        why => format!("{doing}. {why}"),
+    }
 }
 
 fn is_overdue(sight: &Sight<'_>) -> bool {

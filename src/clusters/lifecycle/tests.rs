@@ -34,6 +34,7 @@ fn rendered(registers: bool, credentials: bool) -> Rendered {
             source: String::new(),
             object: deployment("east-small"),
         }],
+        groups: Default::default(),
         bootstrap: Vec::new(),
         credentials: credentials.then(|| SecretCopy {
             from: "aws".into(),
@@ -72,6 +73,7 @@ fn sight<'a>(cluster: &'a LatticeCluster, rendered: &'a Rendered) -> Sight<'a> {
         cluster,
         rendered: Ok(rendered),
         home: &Home::Here,
+        upgrading: None,
         is_noted: false,
         moving: Moving::No,
         capi: None,

@@ -135,6 +135,28 @@ pub enum RenderProblem {
         /// What to write.
         instead: &'static str,
     },
+    /// Kubernetes does not go so far at once.
+    #[error(
+        "Kubernetes is upgraded one minor release at a time, and the control plane runs {running}; write a release of {next} first, and `{wanted}` when that has arrived"
+    )]
+    VersionSkip {
+        /// The lowest version of the control plane's machines.
+        running: String,
+        /// What is wanted.
+        wanted: String,
+        /// The next minor release.
+        next: String,
+    },
+    /// Kubernetes does not go back.
+    #[error(
+        "Kubernetes does not go back: the control plane runs {running}, and `{wanted}` is older; write the version that runs, or a later one"
+    )]
+    Downgrade {
+        /// The lowest version of the control plane's machines.
+        running: String,
+        /// What is wanted.
+        wanted: String,
+    },
     /// The control plane is to be hosted.
     #[error(
         "a hosted control plane (0 machines) cannot be provisioned: Cluster API's kubeadm and RKE2 providers run it on \

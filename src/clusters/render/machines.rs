@@ -21,6 +21,8 @@ pub(super) struct Machines<'a> {
     pub capacity_type: CapacityType,
     /// The zone that they are in, if it is one.
     pub zone: Option<String>,
+    /// The zone that the cluster states; empty where it states none.
+    pub stated_zone: String,
     /// The instance type that the cluster's settings state, for machines without a class.
     pub stated_type: Option<String>,
     /// The root volume in GiB that the cluster's settings state.
@@ -146,6 +148,7 @@ impl<'a> Reader<'a, '_> {
                     .map_err(|problem| (format!("{field}.zone"), problem))?;
                 machines.zone = Some(group.zone.clone());
             }
+            machines.stated_zone.clone_from(&group.zone);
             machines.capacity_type = group.capacity_type;
             if machines.is_spot() && !has_spot(self.provider) {
                 let problem = RenderProblem::NoSpot(self.provider);
@@ -179,6 +182,7 @@ impl<'a> Reader<'a, '_> {
             class,
             capacity_type: CapacityType::OnDemand,
             zone,
+            stated_zone: String::new(),
             stated_type,
             stated_volume,
         })

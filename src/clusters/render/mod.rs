@@ -33,6 +33,7 @@ pub use self::names::namespace;
 use self::blueprint::Blueprint;
 use self::infrastructure::Infrastructure;
 use self::machines::Machines;
+use crate::api::cluster::NodeGroup;
 use crate::api::cluster_provider::Bootstrap;
 use crate::api::{LatticeCluster, LatticeNodeClass, LatticePool};
 use crate::clusters::labels;
@@ -59,12 +60,26 @@ pub struct Rendered {
     pub namespace: String,
     /// The objects, in the order in which they are to be applied. Lattice owns the fields that they state and no others.
     pub objects: Vec<Manifest>,
+    /// The groups of workers, by the name of their MachineDeployment.
+    #[serde(skip)]
+    pub groups: BTreeMap<String, NodeGroup>,
     /// Objects for the cluster itself, which it gets with its bootstrap.
     pub bootstrap: Vec<Manifest>,
     /// The Secret with the provider's credentials, which has to be there before the objects are.
     pub credentials: Option<SecretCopy>,
     /// Whether the cluster calls its parent, for which its registration Secret has to be there.
     pub registers: bool,
+}
+
+impl Rendered {
+    /// The object that the control plane is.
+    pub fn control_plane(&self) -> Option<&Value> {
+        let mut objects = self.objects.iter().map(|manifest| &manifest.object);
+        objects.find(|object| {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            kind.ends_with("ControlPlane")
+        })
+    }
 }
 
 /// A Secret of the operator's namespace that has to be somewhere else as well.
@@ -104,12 +119,26 @@ pub fn render(sources: &Sources<'_>) -> Result<Rendered, RenderError> {
         cluster: blueprint.name.to_owned(),
         namespace: blueprint.namespace.clone(),
         objects,
+        groups: groups(&blueprint),
         bootstrap: network::load_balancer_pool(&blueprint)
             .into_iter()
             .collect(),
         credentials: infrastructure.secret,
         registers: sources.has_parent,
     })
+}
+
+fn groups(blueprint: &Blueprint<'_>) -> BTreeMap<String, NodeGroup> {
+    let classed = blueprint.workers.iter().filter_map(|machines| {
+        let group = NodeGroup {
+            node_class: machines.class?.0.to_owned(),
+            capacity_type: machines.capacity_type,
+            zone: machines.stated_zone.clone(),
+            count: machines.count,
+        };
+        Some((machines.name.clone(), group))
+    });
+    classed.collect()
 }
 
 fn own_namespace(blueprint: &Blueprint<'_>) -> Manifest {

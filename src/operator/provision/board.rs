@@ -70,6 +70,10 @@ fn with(cluster: &LatticeCluster, progress: &Progress) -> LatticeCluster {
         ready: progress.ready,
         total: status.nodes.map_or(0, |nodes| nodes.total),
     });
+    status.shortages.clone_from(&progress.shortages);
+    if progress.version.is_some() {
+        status.kubernetes_version = progress.version.clone();
+    }
     let is_ready = progress.phase == ClusterPhase::Ready;
     let observation = Observation {
         type_: PROVISIONED,

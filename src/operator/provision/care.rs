@@ -42,20 +42,31 @@ impl Care<'_> {
     pub(super) async fn of(&self, cluster: &LatticeCluster) -> Result<Progress, ProvisionError> {
         let name = cluster.name_any();
         let is_own = self.own.as_ref() == Some(&name);
-        let rendered = self.render(cluster, is_own);
+        let wanted = self.render(cluster, is_own);
         let subject = look::Subject {
             cluster,
             name: ClusterName::new(render::namespace(&name), name.clone()),
             is_own,
-            rendered: rendered.as_ref().ok(),
+            rendered: wanted.as_ref().ok(),
         };
         let (client, now) = (&self.provisioner.client, Utc::now());
         let state = self.provisioner.moves.state(&name).await;
         let found = look::look(client, &self.provisioner.children, &subject, now).await?;
+        let staged = wanted.clone().and_then(|rendered| {
+            let control_plane = found.control_plane.as_ref();
+            lifecycle::staged(rendered, control_plane, &found.deployments)
+        });
+        let upgrading = staged.as_ref().ok().and_then(|staged| staged.doing.clone());
+        let rendered = staged.map(|staged| staged.rendered);
+        let subject = look::Subject {
+            rendered: rendered.as_ref().ok(),
+            ..subject
+        };
         let decision = lifecycle::decide(&Sight {
             cluster,
             rendered: rendered.as_ref(),
             home: &found.home,
+            upgrading: upgrading.as_deref(),
             is_noted: found.child.is_some(),
             moving: match &state {
                 State::None => Moving::No,
@@ -72,7 +83,16 @@ impl Care<'_> {
             self.act(&subject, &found, action).await?;
         }
         self.refresh(&subject, &found).await?;
-        Ok(decision.progress)
+        let control_plane = found.control_plane.as_ref();
+        let version = control_plane.and_then(|found| found["status"]["version"].as_str());
+        let groups = rendered.as_ref().map(|rendered| &rendered.groups);
+        let shortages =
+            groups.map(|groups| lifecycle::shortages(cluster, groups, &found.machines, now));
+        Ok(Progress {
+            shortages: shortages.unwrap_or_default(),
+            version: version.map(str::to_owned),
+            ..decision.progress
+        })
     }
 
     fn render(

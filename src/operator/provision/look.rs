@@ -20,7 +20,7 @@ use crate::{
     clusters::{
         bootstrap::PARENT,
         labels,
-        lifecycle::{Holdings, Home, Invitation},
+        lifecycle::{self, Holdings, Home, Invitation},
         pivot::{
             ClusterName, Side,
             deed::{Deed, deed_key},
@@ -35,13 +35,20 @@ use crate::{
 /// Most MachineDeployments of one cluster: as many as it can have node groups, old ones that are going included.
 const MOST_DEPLOYMENTS: u32 = 1_500;
 
+/// Most machines of one cluster that are looked at.
+const MOST_MACHINES: u32 = 5_000;
+
 /// What there is of a cluster besides its LatticeCluster.
 pub(super) struct Found {
     pub(super) home: Home,
     /// The cluster itself, where its objects are or may be in it.
     pub(super) child: Option<Client>,
     pub(super) capi: Option<Value>,
+    /// What its control plane is, as Cluster API has it, there too.
+    pub(super) control_plane: Option<Value>,
     pub(super) deployments: Vec<Value>,
+    /// All its machines, where some are missing.
+    pub(super) machines: Vec<Value>,
     pub(super) has_credentials: bool,
     pub(super) invitation: Invitation,
 }
@@ -91,15 +98,33 @@ pub(super) async fn look(
         false => home(client, children, subject, here.is_some()).await?,
     };
     let capi = here.or(there);
-    let deployments = match home {
-        Home::Here | Home::Own { .. } => deployments(client, &subject.name).await?,
+    let (control_plane, deployments) = match (&home, &child) {
+        (Home::Here | Home::Own { .. }, _) => (
+            control_plane(client, subject).await?,
+            deployments(client, &subject.name).await?,
+        ),
+        // What is wanted of it is judged here too, before it is told.
+        (Home::There, Some(child)) => (control_plane(child, subject).await?, Vec::new()),
+        _ => (None, Vec::new()),
+    };
+    let machines = match (&home, &child) {
+        _ if !capi
+            .as_ref()
+            .is_some_and(|capi| lacks_some(capi, subject.cluster)) =>
+        {
+            Vec::new()
+        }
+        (Home::Here | Home::Own { .. }, _) => machines(client, &subject.name).await?,
+        (Home::There, Some(child)) => machines(child, &subject.name).await?,
         _ => Vec::new(),
     };
     Ok(Found {
         home,
         child,
         capi,
+        control_plane,
         deployments,
+        machines,
         has_credentials: has_credentials(client, subject.rendered).await?,
         invitation: invitation(client, &subject.name, subject.rendered, now).await?,
     })
@@ -162,6 +187,29 @@ async fn capi_cluster(
     Ok(found.map(serde_json::to_value).transpose()?)
 }
 
+/// The object that the rendered cluster names as its control plane, as it is.
+async fn control_plane(
+    client: &Client,
+    subject: &Subject<'_>,
+) -> Result<Option<Value>, ProvisionError> {
+    let Some(wanted) = subject.rendered.and_then(Rendered::control_plane) else {
+        return Ok(None);
+    };
+    let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
+    let version = text(&wanted["apiVersion"]);
+    let (group, version) = version.split_once('/').unwrap_or(("", &version));
+    let kind = GroupVersionKind::gvk(group, version, &text(&wanted["kind"]));
+    let resource = ApiResource::from_gvk(&kind);
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &subject.name.namespace, &resource);
+    let found = match api.get_opt(&text(&wanted["metadata"]["name"])).await {
+        // Where its provider is not installed there is none.
+        Err(kube::Error::Api(status)) if status.is_not_found() => None,
+        found => found?,
+    };
+    Ok(found.map(serde_json::to_value).transpose()?)
+}
+
 async fn deed(
     client: &Client,
     side: Side,
@@ -176,14 +224,48 @@ async fn deed(
     Ok(Some(deed))
 }
 
+/// Whether fewer machines are ready than the cluster is to have.
+fn lacks_some(capi: &Value, cluster: &LatticeCluster) -> bool {
+    let nodes = &cluster.spec.nodes;
+    let workers = nodes
+        .groups
+        .iter()
+        .map(|group| group.count)
+        .chain([nodes.workers]);
+    let wanted = workers.fold(nodes.control_plane, u32::saturating_add);
+    lifecycle::ready(capi) < wanted
+}
+
+async fn machines(client: &Client, name: &ClusterName) -> Result<Vec<Value>, ProvisionError> {
+    of_cluster(
+        client,
+        name,
+        ("Machine", labels::CAPI_CLUSTER),
+        MOST_MACHINES,
+    )
+    .await
+}
+
 async fn deployments(client: &Client, name: &ClusterName) -> Result<Vec<Value>, ProvisionError> {
+    // Others than Lattice's are not for it to judge.
+    let kind = ("MachineDeployment", labels::CLUSTER);
+    of_cluster(client, name, kind, MOST_DEPLOYMENTS).await
+}
+
+/// Cluster API's objects of a kind that this label says are of a cluster.
+async fn of_cluster(
+    client: &Client,
+    name: &ClusterName,
+    (kind, label): (&str, &str),
+    most: u32,
+) -> Result<Vec<Value>, ProvisionError> {
     let api: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), &name.namespace, &capi("MachineDeployment"));
+        Api::namespaced_with(client.clone(), &name.namespace, &capi(kind));
     let theirs = ListParams::default()
-        .labels(&format!("{}={}", labels::CLUSTER, name.name))
-        .limit(MOST_DEPLOYMENTS);
-    let deployments = api.list(&theirs).await?.items;
-    let values = deployments.iter().map(serde_json::to_value);
+        .labels(&format!("{label}={}", name.name))
+        .limit(most);
+    let objects = api.list(&theirs).await?.items;
+    let values = objects.iter().map(serde_json::to_value);
     Ok(values.collect::<Result<_, _>>()?)
 }
 

@@ -103,6 +103,12 @@ pub(crate) enum Change {
         pool: String,
         why: String,
     },
+    /// The provider has more of it again.
+    Restock {
+        pool: String,
+        offer: String,
+        why: String,
+    },
     Machine(Vec<Larger>),
     /// The types of capacity that the service may run on: all of them.
     AnyCapacity {
@@ -136,6 +142,7 @@ impl Change {
             Change::Replicas { .. } | Change::AnyNode => Constraint::Combination,
             Change::Unpin { .. } => Constraint::Pin,
             Change::Reopen { .. } => Constraint::PoolClosed,
+            Change::Restock { .. } => Constraint::Shortage,
             Change::AnyCapacity { .. } => Constraint::CapacityType,
             Change::Machine(_) | Change::Extended { .. } => Constraint::Fit,
         }
@@ -199,6 +206,9 @@ impl Change {
                 pins.retain(|pin| pin.service != *id || pin.cluster != *cluster);
             }
             Change::Reopen { pool, .. } => of_pools(snapshot, &[pool], |pool| pool.closed = None),
+            Change::Restock { pool, offer, .. } => of_pools(snapshot, &[pool], |pool| {
+                pool.shortages.remove(offer);
+            }),
             Change::Machine(larger) => larger.iter().for_each(|one| offer(snapshot, one)),
             Change::AnyCapacity { .. } => of_service(snapshot, id, |service| {
                 service.capacity_types = CapacityTypes::ALL;

@@ -78,6 +78,9 @@ impl fmt::Display for Change {
             Change::AnyNode => f.write_str("replicaSpread: node → none"),
             Change::Unpin { cluster } => write!(f, "pin: lift it from cluster {cluster}"),
             Change::Reopen { pool, why } => write!(f, "{pool}: open it again ({why})"),
+            Change::Restock { pool, offer, why } => {
+                write!(f, "{pool}: wait until {offer} is to be had again ({why})")
+            }
             Change::AnyCapacity { from } => {
                 write!(f, "capacityTypes: {from} → {}", CapacityTypes::ALL)
             }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 
 use super::{BUDGET_ALERT, observe};
-use crate::api::conditions::{READY, RECONCILING, STALLED};
+use crate::api::conditions::{self, READY, RECONCILING, STALLED};
 use crate::api::pool::{
     AllocatedCapacity, BudgetStatus, DecisionQuality, PoolCluster, PoolPhase, PoolUtilization,
 };
@@ -17,8 +17,12 @@ use crate::placement::diff::nodes;
 use crate::placement::facts::{Facts, Usage, monthly};
 use crate::placement::inputs::Inputs;
 use crate::placement::snapshot::Built;
+use crate::scheduler::model::Pool;
 use crate::scheduler::solution::Solution;
 use crate::scheduler::units::{Micros, decimal};
+
+/// Says whether all that a pool offers is to be had.
+const OBTAINABLE: &str = "Obtainable";
 
 pub(super) fn statuses(
     inputs: &Inputs,
@@ -51,12 +55,15 @@ fn one(
     let generation = object.metadata.generation;
     let broken = super::errors(built.of("LatticePool", name));
     let offers = facts.pool(name).is_some_and(|pool| !pool.offers.is_empty());
+    let short = facts.pool(name).map(shortages).unwrap_or_default();
     let phase = match (&broken, offers) {
         (_, false) => PoolPhase::Failed,
         (Some(_), true) => PoolPhase::Degraded,
+        (None, true) if !short.is_empty() => PoolPhase::Degraded,
         (None, true) => PoolPhase::Ready,
     };
-    let mut seen = health(object, phase, broken);
+    let mut seen = health(object, phase, broken, &short);
+    seen.extend(obtainable(&before, short));
     seen.push(alert(object, projected));
     LatticePoolStatus {
         phase: Some(phase),
@@ -139,13 +146,38 @@ type Seen = (
     String,
 );
 
-fn health(object: &LatticePool, phase: PoolPhase, broken: Option<String>) -> Vec<Seen> {
+/// What is not to be had for the time being, as a sentence; empty where all is.
+fn shortages(pool: &Pool) -> String {
+    let each = pool.shortages.iter().map(|(offer, shortage)| {
+        let until = DateTime::from_timestamp(shortage.until, 0).unwrap_or_default();
+        let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("no more of {offer} until {until} ({})", shortage.why)
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether all that the pool offers is to be had. Of a pool of which nothing was ever short nothing is said.
+fn obtainable(before: &LatticePoolStatus, short: String) -> Option<Seen> {
+    let was_short = conditions::find(&before.conditions, OBTAINABLE).is_some();
+    match short.is_empty() {
+        true => was_short.then(|| (OBTAINABLE, true.into(), "InStock", String::new())),
+        false => Some((OBTAINABLE, false.into(), "Shortage", short)),
+    }
+}
+
+fn health(
+    object: &LatticePool,
+    phase: PoolPhase,
+    broken: Option<String>,
+    short: &str,
+) -> Vec<Seen> {
     let suspended = object.spec.suspend == Some(true);
     let (word, message) = match phase {
         PoolPhase::Failed => (
             "NoNodeClass",
             "offers no node class at a known price".to_owned(),
         ),
+        PoolPhase::Degraded if broken.is_none() => ("Shortage", short.to_owned()),
         PoolPhase::Degraded => ("Degraded", broken.clone().unwrap_or_default()),
         _ if suspended => ("Suspended", "takes no new services".to_owned()),
         _ => ("Ready", String::new()),

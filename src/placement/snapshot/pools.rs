@@ -57,6 +57,7 @@ fn one(
         offers: offers(name, pool, &region, names, money, problems),
         region,
         closed,
+        shortages: BTreeMap::new(),
     }
 }
 

@@ -247,6 +247,7 @@ fn is_fixed(why: &Why) -> bool {
     matches!(
         why.constraint(),
         Constraint::PoolClosed
+            | Constraint::Shortage
             | Constraint::PoolSelector
             | Constraint::Compliance
             | Constraint::Pin

@@ -78,9 +78,9 @@ fn alone(
     for &p in pools {
         let (mut control, mut whole, mut holds) = (0, 0, 0);
         if !standing[p].declared {
-            let offers = &problem.pools[p].offers;
-            let cheapest = offers.iter().map(|o| o.hourly).min().unwrap_or(0);
-            let fitting = offers.iter().filter(|o| o.holds(service));
+            let offers = || problem.pools[p].sold_or_kept();
+            let cheapest = offers().map(|o| o.hourly).min().unwrap_or(0);
+            let fitting = offers().filter(|o| o.holds(service));
             holds = fitting.map(|o| o.hourly).min().unwrap_or(0);
             control = standing[p].control_plane(problem, p, demand.governing);
             let others = rules.min_nodes.min(standing[p].workers).saturating_sub(1);

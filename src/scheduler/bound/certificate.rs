@@ -148,7 +148,7 @@ pub struct Certificate {
 /// No class may be worth more than it costs, with what its share of the limits would earn.
 fn make_valid(problem: &Problem<'_>, p: usize, price: &mut PoolPrices) {
     let pool = &problem.snapshot.pools[p];
-    for offer in &problem.pools[p].offers {
+    for offer in problem.pools[p].sold_or_kept() {
         // Those on demand come first, so what spot machines are worth begins with prices that hold for them.
         let on_demand = offer.capacity_type.is_on_demand();
         let (milli_core, mib) = (price.milli_core, price.mib);

@@ -9,6 +9,7 @@ mod money;
 mod moves;
 mod preferences;
 mod services;
+mod shortage;
 mod zones;
 
 use super::limits;
@@ -23,7 +24,7 @@ pub const LOWER_BOUND: &str = "lowerBound";
 const LIMITS: &str = "limits";
 
 /// Every rule that is checked.
-pub const RULES: [&str; 30] = [
+pub const RULES: [&str; 31] = [
     LIMITS,
     "replicas",
     "outcome",
@@ -38,6 +39,7 @@ pub const RULES: [&str; 30] = [
     "capacity type",
     "replicaSpread",
     "offer",
+    "shortage",
     "zone",
     "maxNodes",
     "maxCores",
@@ -88,6 +90,7 @@ pub fn check(snapshot: &Snapshot, solution: &Solution) -> Vec<Violation> {
     let view = View::new(snapshot, solution);
     fleet::check(&view, &mut found);
     zones::check(&view, &mut found);
+    shortage::check(&view, &mut found);
     clusters::check(&view, &mut found);
     services::check(&view, &mut found);
     money::check(&view, &mut found);

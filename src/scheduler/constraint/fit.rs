@@ -17,6 +17,10 @@ pub(crate) fn check(problem: &Problem<'_>, service: &Service, pool: usize) -> Ve
     if fits_some(all, service) {
         return Vec::new();
     }
+    let short = shortages(problem, service, pool);
+    if !short.is_empty() {
+        return short;
+    }
     let size = service.size;
     let wanted = service.capacity_types;
     let takes = |o: &&Offer| wanted.contains(o.capacity_type);
@@ -41,6 +45,23 @@ pub(crate) fn check(problem: &Problem<'_>, service: &Service, pool: usize) -> Ve
         found.push(too_large(problem, size, &offers));
     }
     found
+}
+
+/// What could hold a replica if there were more of it.
+fn shortages(problem: &Problem<'_>, service: &Service, pool: usize) -> Vec<Why> {
+    let snapshot = problem.snapshot;
+    let short = snapshot.pools[pool].shortages.iter();
+    let holds = short.filter(|(class, _)| {
+        let mut classes = snapshot.node_classes.iter();
+        let node = classes.find(|node| node.name == **class);
+        node.is_some_and(|node| Offer::new(0, node, 0).holds(service))
+    });
+    holds
+        .map(|(class, shortage)| Why::Shortage {
+            class: class.clone(),
+            why: shortage.why.clone(),
+        })
+        .collect()
 }
 
 fn too_large(problem: &Problem<'_>, size: Resources, offers: &[&Offer]) -> Why {

@@ -9,6 +9,7 @@ impl fmt::Display for Why {
         match self {
             Why::NoPool => write!(f, "There is no LatticePool"),
             Why::Closed { reason } => write!(f, "Takes no new services: {reason}"),
+            Why::Shortage { class, why } => write!(f, "Class {class} is not to be had: {why}"),
             Why::Selector { term, found: None } => write!(f, "Selector {term}: no such label"),
             Why::Selector {
                 term,

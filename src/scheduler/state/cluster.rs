@@ -45,6 +45,8 @@ pub(crate) struct ClusterState {
     pub max: u32,
     /// What fills a cluster up to its fewest workers.
     pub pad: Option<Offer>,
+    /// Workers without replicas that are there already, of a class that is sold no more: they fill up first.
+    pub spare: Option<(Offer, u32)>,
     /// It was there before this solve.
     pub existed: bool,
     /// Something on it changed in this solve.
@@ -139,12 +141,23 @@ impl ClusterState {
         }
     }
 
+    /// What fills the cluster up to its fewest workers, with how many of each.
+    pub fn filling(&self) -> impl Iterator<Item = (&Offer, u32)> {
+        let missing = self.padding();
+        let spare = self.spare.as_ref();
+        let spare = spare.map(|(offer, there)| (offer, missing.min(*there)));
+        let rest = missing - spare.map_or(0, |(_, n)| n);
+        spare
+            .into_iter()
+            .chain(self.pad.as_ref().map(|pad| (pad, rest)))
+    }
+
     pub fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         if self.is_wanted() {
             usage = self.workers;
-            if let Some(pad) = &self.pad {
-                usage.add(Usage::of(pad, u64::from(self.padding())));
+            for (offer, n) in self.filling() {
+                usage.add(Usage::of(offer, u64::from(n)));
             }
             if let Some((offer, n)) = &self.control {
                 usage.add(Usage::of(offer, u64::from(*n)));
@@ -181,6 +194,7 @@ impl ClusterState {
             soft: cluster_size::soft_limit(rules),
             max: cluster_size::hard_limit(rules),
             pad: ClusterState::padding_of(problem, pool),
+            spare: None,
             existed: false,
             touched: false,
             roomiest: Cell::new(Resources::default()),

@@ -49,7 +49,7 @@ pub(crate) fn create(
     cloud: &mut Cloud,
     who: &str,
     request: &MachineRequest,
-    version: &str,
+    versions: &[&str],
 ) -> Result<Record, Refusal> {
     named("machine", &request.name)?;
     long("cluster", &request.cluster, LONGEST_KEY)?;
@@ -59,10 +59,10 @@ pub(crate) fn create(
         }
         return Ok(known.clone());
     }
-    if request.kubernetes_version != version {
+    if !versions.contains(&request.kubernetes_version.as_str()) {
         return Err(Refusal::ImageNotFound {
             wanted: request.kubernetes_version.clone(),
-            there: version.to_owned(),
+            there: versions.join(", "),
         });
     }
     in_stock(cloud, request)?;
@@ -256,7 +256,7 @@ mod tests {
 
     fn refused(cloud: &mut Cloud, request: &MachineRequest) -> &'static str {
         let before = cloud.clone();
-        let refusal = create(cloud, "me", request, VERSION).unwrap_err();
+        let refusal = create(cloud, "me", request, &[VERSION]).unwrap_err();
         assert_eq!(*cloud, before, "nothing is left behind");
         refusal.code().1
     }
@@ -264,19 +264,19 @@ mod tests {
     #[test]
     fn a_name_is_one_machine_however_often_it_is_asked_for() {
         let mut cloud = cloud(Credential::default());
-        let first = create(&mut cloud, "me", &request("m-1"), VERSION).unwrap();
-        let again = create(&mut cloud, "me", &request("m-1"), VERSION).unwrap();
+        let first = create(&mut cloud, "me", &request("m-1"), &[VERSION]).unwrap();
+        let again = create(&mut cloud, "me", &request("m-1"), &[VERSION]).unwrap();
         assert_eq!(first, again);
         assert_eq!(first.index, 1);
         assert!(first.request.user_data.is_empty());
-        let second = create(&mut cloud, "me", &request("m-2"), VERSION).unwrap();
+        let second = create(&mut cloud, "me", &request("m-2"), &[VERSION]).unwrap();
         assert_eq!(second.index, 2);
         assert_eq!(cloud.machines.len(), 2);
-        let foreign = create(&mut cloud, "you", &request("m-1"), VERSION).unwrap_err();
+        let foreign = create(&mut cloud, "you", &request("m-1"), &[VERSION]).unwrap_err();
         assert_eq!(foreign.code().1, "NameTaken");
         cloud.machines.remove("m-1");
         assert_eq!(
-            create(&mut cloud, "me", &request("m-3"), VERSION)
+            create(&mut cloud, "me", &request("m-3"), &[VERSION])
                 .unwrap()
                 .index,
             1
@@ -289,7 +289,7 @@ mod tests {
             machines: Some(1),
             ..Credential::default()
         });
-        create(&mut cloud, "me", &request("m-1"), VERSION).unwrap();
+        create(&mut cloud, "me", &request("m-1"), &[VERSION]).unwrap();
         assert_eq!(refused(&mut cloud, &request("m-2")), "QuotaExceeded");
         let cores = Credential {
             milli_cores: Some(3999),
@@ -303,7 +303,7 @@ mod tests {
             ..Credential::default()
         };
         admit(&mut cloud, "me", &more, String::new()).unwrap();
-        create(&mut cloud, "me", &request("m-2"), VERSION).unwrap();
+        create(&mut cloud, "me", &request("m-2"), &[VERSION]).unwrap();
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
         }
         cloud.faults = vec![stock(Some("m"), Some("y")), stock(Some("l"), None)];
         assert!(
-            create(&mut cloud, "me", &request("m-1"), VERSION)
+            create(&mut cloud, "me", &request("m-1"), &[VERSION])
                 .unwrap()
                 .starts
         );
@@ -331,7 +331,7 @@ mod tests {
             prefix: "m-2".to_owned(),
         }];
         assert!(
-            !create(&mut cloud, "me", &request("m-2"), VERSION)
+            !create(&mut cloud, "me", &request("m-2"), &[VERSION])
                 .unwrap()
                 .starts
         );
@@ -347,7 +347,7 @@ mod tests {
         for token in ["", "x", "tt"] {
             assert_eq!(who(&cloud, token), Err(Refusal::UnknownCredential));
         }
-        create(&mut cloud, "me", &request("m-1"), VERSION).unwrap();
+        create(&mut cloud, "me", &request("m-1"), &[VERSION]).unwrap();
         assert!(machine(&mut cloud, "you", "m-1").is_err());
         assert!(machine(&mut cloud, "me", "m-1").is_ok());
         assert!(machine(&mut cloud, ADMINISTRATOR, "m-1").is_ok());

@@ -79,6 +79,9 @@ pub enum CloudError {
         /// Where it was looked for.
         searched: String,
     },
+    /// Machines of this version cannot be started any more.
+    #[error("there are no programs of Kubernetes {0}; name their folder with --release")]
+    NoRelease(String),
     /// An image that is not given as it should.
     #[error("`{0}` is not IMAGE=PROGRAM")]
     Image(String),

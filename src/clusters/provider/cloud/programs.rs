@@ -24,6 +24,13 @@ const WANTED: [&str; 3] = [
     "kubeadm-bootstrap-controller",
     "kubeadm-control-plane-controller",
 ];
+/// What another version of Kubernetes brings; the rest is the same for all.
+const RELEASE: [&str; 4] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubeadm",
+];
 /// Programs that are no images: what a machine has beside its containers.
 const TOOLS: [&str; 3] = ["kubeadm", "kubectl", "kwok"];
 
@@ -31,11 +38,13 @@ const TOOLS: [&str; 3] = ["kubeadm", "kubectl", "kwok"];
 #[derive(Clone, Debug)]
 pub struct Programs {
     /// Where each is.
-    pub(crate) paths: BTreeMap<String, PathBuf>,
+    paths: BTreeMap<String, PathBuf>,
     /// Which of them an image stands for.
     pub(crate) images: BTreeMap<String, String>,
     /// The Kubernetes version that they are of.
-    pub(crate) version: String,
+    version: String,
+    /// Those of other versions, by version.
+    releases: BTreeMap<String, BTreeMap<String, PathBuf>>,
 }
 
 impl Programs {
@@ -72,13 +81,46 @@ impl Programs {
             paths,
             images,
             version,
+            releases: BTreeMap::new(),
         })
     }
 
-    /// The Kubernetes version of the machines.
+    /// With a folder of another version of Kubernetes: kubeadm and what it runs.
+    ///
+    /// # Errors
+    /// If one of them is missing, or kubeadm does not say its version.
+    pub fn with_release(mut self, folder: PathBuf) -> Result<Self, CloudError> {
+        let folders = [folder];
+        let mut release = BTreeMap::new();
+        for name in RELEASE {
+            let path = first(&folders, name).ok_or_else(|| missing(&folders, name))?;
+            release.insert(name.to_owned(), path);
+        }
+        let version = version(&release["kubeadm"])?;
+        self.releases.insert(version, release);
+        Ok(self)
+    }
+
+    /// The Kubernetes versions that there are machines of.
     #[must_use]
-    pub fn version(&self) -> &str {
-        &self.version
+    pub fn versions(&self) -> Vec<&str> {
+        let others = self.releases.keys().filter(|other| **other != self.version);
+        [&self.version]
+            .into_iter()
+            .chain(others)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// What a machine of this version is made of; none where there is no such version.
+    pub(crate) fn of(&self, version: &str) -> Option<BTreeMap<String, PathBuf>> {
+        let mut paths = self.paths.clone();
+        match self.releases.get(version) {
+            Some(release) => paths.extend(release.clone()),
+            None if version == self.version => {}
+            None => return None,
+        }
+        Some(paths)
     }
 }
 
@@ -165,11 +207,34 @@ mod tests {
         program(folder.path(), WANTED[0], "");
         let further = [parse_image("x=/bin/x").unwrap()];
         let found = Programs::find(&folders, &further).unwrap();
-        assert_eq!(found.version(), "v1.36.3");
+        assert_eq!(found.versions(), ["v1.36.3"]);
         assert_eq!(found.images["x"], "x");
         assert_eq!(found.paths["x"], Path::new("/bin/x"));
         assert!(found.images.contains_key("etcd") && found.images.contains_key(WANTED[0]));
         assert!(!found.images.contains_key("kwok") && !found.images.contains_key(WANTED[1]));
+    }
+
+    #[test]
+    fn another_version_brings_its_own_and_shares_the_rest() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for name in NEEDED {
+            program(one.path(), name, "#!/bin/sh\necho v1.36.3\n");
+        }
+        let programs = || Programs::find(&[one.path().to_owned()], &[]).unwrap();
+        for name in RELEASE {
+            let error = programs()
+                .with_release(other.path().to_owned())
+                .unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+            program(other.path(), name, "#!/bin/sh\necho v1.37.0\n");
+        }
+        let both = programs().with_release(other.path().to_owned()).unwrap();
+        assert_eq!(both.versions(), ["v1.36.3", "v1.37.0"]);
+        let of = |version: &str, name: &str| both.of(version).unwrap()[name].clone();
+        assert!(of("v1.37.0", "kubeadm").starts_with(other.path()));
+        assert!(of("v1.37.0", "etcd").starts_with(one.path()));
+        assert!(of("v1.36.3", "kubeadm").starts_with(one.path()));
+        assert_eq!(both.of("v1.38.0"), None);
     }
 
     #[test]

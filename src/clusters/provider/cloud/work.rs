@@ -91,12 +91,12 @@ impl Daemon {
         who: &str,
         request: &MachineRequest,
     ) -> Result<MachineView, Refusal> {
-        let version = self.shared.programs.version.clone();
+        let versions = self.shared.programs.versions();
         let folder = self.shared.folder.clone();
         let record = self
             .change(|cloud| {
                 let fresh = !cloud.machines.contains_key(&request.name);
-                let record = decide::create(cloud, who, request, &version)?;
+                let record = decide::create(cloud, who, request, &versions)?;
                 if fresh {
                     folder
                         .prepare(&record, &request.user_data)
@@ -298,7 +298,7 @@ impl Daemon {
     }
 
     async fn start(&self, record: &Record, folder: &Path) -> Result<(), CloudError> {
-        let spec = self.spec(record);
+        let spec = self.spec(record)?;
         let path = folder.join(SPEC_FILE);
         machine::write(&path, &spec)
             .map_err(|error| CloudError::file("write", &path)(std::io::Error::other(error)))?;
@@ -315,10 +315,12 @@ impl Daemon {
         Ok(())
     }
 
-    fn spec(&self, record: &Record) -> MachineSpec {
+    fn spec(&self, record: &Record) -> Result<MachineSpec, CloudError> {
         let request = &record.request;
         let network = &self.shared.network;
-        MachineSpec {
+        let version = &request.kubernetes_version;
+        let programs = self.shared.programs.of(version);
+        Ok(MachineSpec {
             name: request.name.clone(),
             provider_id: provider_id(&request.name),
             region: request.region.clone(),
@@ -331,9 +333,9 @@ impl Daemon {
             milli_cores: request.milli_cores,
             memory_mib: request.memory_mib,
             kubernetes_version: request.kubernetes_version.clone(),
-            programs: self.shared.programs.paths.clone(),
+            programs: programs.ok_or_else(|| CloudError::NoRelease(version.clone()))?,
             images: self.shared.programs.images.clone(),
-        }
+        })
     }
 
     /// Sees to it that each endpoint listens and leads to the machines that serve.

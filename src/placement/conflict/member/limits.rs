@@ -25,6 +25,7 @@ pub(super) fn of_pools(facts: &Facts<'_>, reasons: &[Reason]) -> Vec<Member> {
                     | Constraint::Budget
                     | Constraint::Combination
                     | Constraint::PoolClosed
+                    | Constraint::Shortage
             )
         })
         .filter_map(|reason| reason.pool.as_deref())
@@ -51,6 +52,15 @@ fn of_pool(pool: &Pool) -> Vec<Member> {
             why: why.clone(),
         };
         Member::new(change, format!("{}: closed ({why})", pool.name))
+    }));
+    found.extend(pool.shortages.iter().map(|(offer, shortage)| {
+        let change = Change::Restock {
+            pool: pool.name.clone(),
+            offer: offer.clone(),
+            why: shortage.why.clone(),
+        };
+        let text = format!("{}: no more of {offer} ({})", pool.name, shortage.why);
+        Member::new(change, text)
     }));
     found
 }
