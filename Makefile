@@ -9,7 +9,7 @@ API_TESTS := 'api_*'
 CLUSTER_TESTS := 'clusters_*'
 PURE_TESTS := $(foreach file,$(filter-out tests/api_% tests/clusters_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
-.PHONY: help setup control-plane machine-parts next-release build demo demo-clusters test test-build test-unit test-api test-clusters lint fmt generate bench bench-peers coverage docs clean fuzz
+.PHONY: help setup control-plane machine-parts next-release build demo demo-clusters test test-build test-unit test-api test-clusters lint fmt generate bench bench-agents bench-peers coverage docs clean fuzz
 
 help: ## Says what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -81,9 +81,12 @@ bench: ## Runs the benchmarks
 # `make fuzz FUZZ_SECONDS=3600` for longer. The fuzzer needs a nightly toolchain.
 FUZZ_SECONDS ?= 60
 
-fuzz: ## Feeds the solver with numbers that a fuzzer finds
+fuzz: ## Feeds the solver, and what hears cells and agents, with what a fuzzer finds
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 	cargo +nightly fuzz run solve -- -max_total_time=$(FUZZ_SECONDS) -max_len=256 -timeout=60
+	for target in frames headers paths; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=20 || exit 1; \
+	done
 
 PEERS := target/bench-peers
 # `make bench-peers PEERS_ARGS=--quick` does the smallest instance and writes no docs.
@@ -93,6 +96,9 @@ bench-peers: setup ## Lattice beside Karpenter on the same pods; rewrites table 
 	cd benches/peers && CGO_ENABLED=0 go test -trimpath -vet=off ./...
 	cd benches/peers && CGO_ENABLED=0 go build -trimpath -o ../../$(PEERS)/karpenter .
 	cargo run --release --locked --example bench-peers -- --karpenter $(PEERS)/karpenter --folder $(PEERS) $(PEERS_ARGS)
+
+bench-agents: ## A thousand agents on one cell; rewrites their tables in docs/
+	cargo run --release --locked --example bench-agents -- --docs docs
 
 coverage: control-plane ## Line coverage: 85 % of all, 95 % of scheduler and placement
 	@tools/coverage.sh

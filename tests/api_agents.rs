@@ -7,72 +7,20 @@ mod support;
 use std::{process::Command, time::Duration};
 
 use futures::{StreamExt, pin_mut};
-use k8s_openapi::api::{
-    authentication::v1::TokenRequest,
-    core::v1::{ConfigMap, ServiceAccount},
-};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, Config,
     api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
 use lattice::operator::{Options, proxy};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{
+    callers::{bind, through, token},
     cells::{fleet_of_one, join, operate, port, serving},
     fleet,
     pivoting::Place,
 };
-
-/// A token of a service account of this name.
-async fn token(client: &Client, name: &str) -> String {
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
-    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}});
-    fleet::apply(client, &account).await;
-    let request: TokenRequest = serde_json::from_value(json!({"spec": {"audiences": []}})).unwrap();
-    let made = accounts
-        .create_token_request(name, &PostParams::default(), &request)
-        .await
-        .unwrap();
-    made.status.unwrap().token.unwrap()
-}
-
-async fn bind(client: &Client, name: &str, user: &str, rule: Value) {
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]});
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-    });
-    fleet::apply(client, &role).await;
-    fleet::apply(client, &binding).await;
-}
-
-/// A client of a cluster below, by the cell's own word of where that is.
-async fn through(parent: &Client, path: &str, token: &str) -> (Client, String, String) {
-    let maps: Api<ConfigMap> = Api::namespaced(parent.clone(), "lattice-system");
-    let map = fleet::eventually("the proxy's address", || async {
-        maps.get_opt("lattice-cell").await.unwrap()
-    })
-    .await;
-    let data = map.data.unwrap();
-    let (url, authority) = (
-        format!("https://{}{path}", data["proxy"]),
-        data["ca.crt"].clone(),
-    );
-    let mut config = Config::new(url.parse().unwrap());
-    let pem = rustls::pki_types::pem::PemObject::from_pem_slice(authority.as_bytes()).unwrap();
-    let der: rustls::pki_types::CertificateDer = pem;
-    config.root_cert = Some(vec![der.to_vec()]);
-    config.auth_info = AuthInfo {
-        token: Some(token.to_owned().into()),
-        ..AuthInfo::default()
-    };
-    config.proxy_url = None;
-    (Client::try_from(config).unwrap(), url, authority)
-}
 
 fn refusal<T: std::fmt::Debug>(answer: kube::Result<T>) -> (u16, String) {
     match answer {
@@ -253,8 +201,11 @@ async fn an_agent_joins_and_its_api_server_is_reached_through_the_cell() {
             "{body}"
         );
     }
+    // An upgrade that the cluster refuses is an answer like another, and one to anything else is refused here.
     let (status, body) = curl(&secrets, &["Connection: Upgrade", "Upgrade: SPDY/3.1"]);
-    assert_eq!(status, 501, "{body}");
+    assert_eq!(status, 403, "{body}");
+    let (status, body) = curl(&secrets, &["Connection: Upgrade", "Upgrade: h2c"]);
+    assert_eq!(status, 400, "{body}");
     for path in ["/../west/api", "/api/../../west", "/%2e%2e/x"] {
         let (status, body) = curl(&format!("{url}{path}"), &[]);
         assert_eq!(status, 404, "{path}: {body}");

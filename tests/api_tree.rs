@@ -4,83 +4,15 @@
 
 mod support;
 
-use kube::{Client, api::DeleteParams};
-use lattice::api::LatticeService;
-use serde_json::{Value, json};
+use kube::api::DeleteParams;
+use lattice::api::{LatticeCluster, LatticeService};
+use serde_json::json;
 use support::{
     cells::{fleet_of_one, join, operate, port, serving},
     fleet,
     pivoting::Place,
+    tree::{give, guests, path_of, service},
 };
-
-fn lattice(kind: &str, name: &str, spec: Value) -> Value {
-    json!({
-        "apiVersion": "lattice.dev/v1alpha1",
-        "kind": kind,
-        "metadata": {"name": name},
-        "spec": spec,
-    })
-}
-
-/// A pool of machines of a class of its own.
-async fn give(client: &Client, name: &str, cores: u32, price: f64, labels: Value) {
-    let class = json!({
-        "providers": {"aws": {"instanceType": "m5.large"}},
-        "resources": {"cores": cores, "memoryGi": cores * 4},
-        "costPerHour": {"aws": price},
-    });
-    let pool = json!({
-        "provider": {"type": "aws", "region": "us-east-1"},
-        "capacity": {"maxNodes": 8},
-        "nodeClasses": [name],
-        "labels": labels,
-    });
-    fleet::apply(client, &lattice("LatticeNodeClass", name, class)).await;
-    fleet::apply(client, &lattice("LatticePool", name, pool)).await;
-}
-
-fn service(name: &str, cores: u32, labels: Value) -> Value {
-    let mut service = lattice(
-        "LatticeService",
-        name,
-        json!({
-            "containers": {"main": {"image": "example.com/app:1"}},
-            "placement": {
-                "pools": {"matchLabels": labels},
-                "resources": {"cores": cores, "memoryGi": 1},
-            },
-        }),
-    );
-    service["metadata"]["namespace"] = json!("default");
-    service
-}
-
-/// Waits until a service's place is in other cells, and says on which way.
-async fn path_of(client: &Client, name: &str) -> Vec<String> {
-    fleet::eventually(&format!("a place for {name}"), || async {
-        let object = fleet::get(client, "LatticeService", name).await?;
-        let path = object["status"]["escalation"]["path"].as_array()?;
-        assert_eq!(object["status"]["phase"], "Scheduled", "{object}");
-        let scheduled = fleet::condition(&object, "Scheduled");
-        assert!(scheduled.starts_with("True PlacedElsewhere"), "{scheduled}");
-        let names = path.iter().map(|name| name.as_str().unwrap().to_owned());
-        Some(names.collect())
-    })
-    .await
-}
-
-/// The services of other cells that have a place here for good.
-async fn guests(client: &Client) -> Vec<Value> {
-    let all = fleet::list(client, "LatticeService").await;
-    let all = all
-        .into_iter()
-        .map(|object| serde_json::to_value(object).unwrap());
-    all.filter(|object| {
-        let taken = &object["metadata"]["annotations"]["lattice.dev/guest-until"];
-        object["metadata"]["namespace"] == "lattice-guests" && taken.is_null()
-    })
-    .collect()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_without_a_place_at_home_gets_one_in_another_cell() {
@@ -165,6 +97,21 @@ async fn a_service_without_a_place_at_home_gets_one_in_another_cell() {
     fleet::eventually("all are released", || async {
         let left = guests(root).await.len() + guests(west_client).await.len();
         (left == 0).then_some(())
+    })
+    .await;
+
+    // What came from a cluster that is deleted leaves with it.
+    give(root, "own", 8, 0.4, json!({"tier": "own"})).await;
+    let fourth = service("fourth", 4, json!({"tier": "own"}));
+    fleet::apply(east_client, &fourth).await;
+    assert_eq!(path_of(east_client, "fourth").await, ["east", "root"]);
+    let clusters: kube::Api<LatticeCluster> = kube::Api::all(root.clone());
+    clusters
+        .delete("east", &DeleteParams::default())
+        .await
+        .unwrap();
+    fleet::eventually("its guests are gone", || async {
+        guests(root).await.is_empty().then_some(())
     })
     .await;
     for stop in [root_stop, east_stop, west_stop] {

@@ -3,6 +3,8 @@
 
 pub mod client;
 #[cfg(test)]
+mod happenings;
+#[cfg(test)]
 mod luck;
 pub mod proto;
 pub mod proxy;

@@ -1,5 +1,8 @@
 //! A cell and agents in memory, that speak over real sockets.
 
+// Each test binary uses what it needs of it.
+#![allow(dead_code)]
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

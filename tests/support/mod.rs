@@ -6,6 +6,8 @@
 // Each test binary includes this file and uses what it needs of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod apart;
+pub mod callers;
 pub mod cells;
 pub mod cluster_api;
 pub mod cluster_graph;
@@ -13,6 +15,8 @@ pub mod fleet;
 pub mod local_cloud;
 pub mod managers;
 pub mod pivoting;
+pub mod streaming;
+pub mod tree;
 
 use std::{
     fs,

@@ -28,6 +28,7 @@ use super::{
         AgentMessage, AgentState, CellCommand, InboxRecord, TunnelUp, agent_message::Payload,
         tunnel_up::Frame,
     },
+    server::STREAMS,
     session::{Child, ChildAct, CommandId, Identity, Inbox, News, limits::GREETING},
 };
 use crate::clusters::bootstrap::{Leaf, renewal};
@@ -36,8 +37,8 @@ use crate::clusters::bootstrap::{Leaf, renewal};
 const EVENTS: usize = 64;
 /// Messages that wait for the network.
 const QUEUE: usize = 64;
-/// Tunnels at a time.
-const TUNNELS: usize = 512;
+/// Tunnels at a time: as many as the connection has streams, and some for what else there is to say.
+const TUNNELS: usize = STREAMS as usize - 24;
 /// Frames of a tunnel that wait for the network.
 const CHUNKS: usize = 4;
 /// Pause after a renewal that failed.

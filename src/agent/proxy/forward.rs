@@ -7,13 +7,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Status, Streaming};
 
-use super::{Chunks, LARGEST_CHUNK, ProxyError, headers};
+use super::{Chunks, LARGEST_CHUNK, ProxyError, headers, upgrade};
 use crate::agent::{
     proto::{End, RequestHead, TunnelDown, TunnelUp, tunnel_down, tunnel_up},
     server::{Cell, NoTunnel, Registry, Tunnel},
 };
 
-/// Sends a request to the first cluster of its route, and returns the answer as soon as it begins.
+/// Sends a request to the first cluster of its route, and returns the answer as soon as it begins. Where that is a 101, the
+/// bodies of both are from there on what goes over the connection.
 ///
 /// # Errors
 /// If there is none.
@@ -27,6 +28,7 @@ pub async fn forward<R: Registry>(
     }
     let cluster = head.route.remove(0);
     let fail = |status, why: &str| ProxyError::new(status, format!("cluster {cluster}: {why}"));
+    let asked = upgrade::asked(&head);
     let opened = cell.open_tunnel(&cluster).await;
     let Tunnel { mut up, down } = opened.map_err(|error| match error {
         NoTunnel::TooMany => fail(429, &error.to_string()),
@@ -49,9 +51,13 @@ pub async fn forward<R: Registry>(
             let status = u16::try_from(head.status).unwrap_or_default();
             let status = StatusCode::from_u16(status)
                 .map_err(|_| fail(502, "its agent answers with no status"))?;
+            let headers = headers::of_answer(status, head.headers);
+            if !upgrade::is_answer(status, &headers, asked) {
+                return Err(fail(502, "its agent answers what was not asked for"));
+            }
             let mut response = Response::new(pieces(up, answered));
             *response.status_mut() = status;
-            *response.headers_mut() = headers::of_answer(head.headers);
+            *response.headers_mut() = headers;
             Ok(response)
         }
         Ok(Some(TunnelUp {

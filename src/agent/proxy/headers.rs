@@ -1,7 +1,8 @@
 //! Headers that go through, and on whose behalf a request is made. Nothing is passed on but what is listed here.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONNECTION};
 
+use super::upgrade;
 use crate::agent::proto::{Caller, Header};
 
 /// Headers of requests that go through.
@@ -16,8 +17,16 @@ const REQUEST: [&str; 9] = [
     "range",
     "user-agent",
 ];
+/// Headers that go through as well where a connection is to become another.
+const UPGRADE_REQUEST: [&str; 5] = [
+    "sec-websocket-key",
+    upgrade::SUBPROTOCOLS,
+    "sec-websocket-version",
+    upgrade::UPGRADE,
+    "x-stream-protocol-version",
+];
 /// Headers of answers that come through.
-const ANSWER: [&str; 14] = [
+const ANSWER: [&str; 15] = [
     "allow",
     "audit-id",
     "cache-control",
@@ -32,6 +41,15 @@ const ANSWER: [&str; 14] = [
     "retry-after",
     "vary",
     "warning",
+    "x-accepted-stream-protocol-versions",
+];
+/// Headers of the answer with which a connection becomes another.
+const SWITCH: [&str; 5] = [
+    "date",
+    "sec-websocket-accept",
+    upgrade::SUBPROTOCOLS,
+    upgrade::UPGRADE,
+    "x-stream-protocol-version",
 ];
 /// By which an API server is asked to act as somebody else.
 const IMPERSONATE: &str = "impersonate-";
@@ -41,7 +59,9 @@ const LONGEST: usize = 48 << 10;
 const SYSTEM: &str = "system:";
 /// Whoever may do anything in a cell may do anything below it.
 const MASTERS: &str = "system:masters";
-/// What stands before them below.
+/// Every caller that is somebody is of it, everywhere.
+const AUTHENTICATED: &str = "system:authenticated";
+/// What stands before other names of the system's below.
 const OF_CELL: &str = "lattice:cell:";
 
 /// Why the headers of a request are not passed on.
@@ -56,16 +76,28 @@ pub enum HeaderError {
     /// They are too long.
     #[error("the headers are longer than {LONGEST} bytes")]
     Long,
+    /// The connection is to become what none does here.
+    #[error("a connection becomes `websocket` or `SPDY/3.1`, and nothing else")]
+    Upgrade,
     /// The caller's name cannot be a header.
     #[error("the caller's {0} has characters that no header may have")]
     Caller(&'static str),
+}
+
+/// What goes through of a request's headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// Those headers.
+    pub headers: Vec<Header>,
+    /// Whether the connection is to become another.
+    pub upgrade: bool,
 }
 
 /// The headers of a request that go through.
 ///
 /// # Errors
 /// If they are too long, or ask for more than may be asked.
-pub fn request(headers: &HeaderMap) -> Result<Vec<Header>, HeaderError> {
+pub fn request(headers: &HeaderMap) -> Result<Passed, HeaderError> {
     let length: usize = headers
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len())
@@ -79,29 +111,45 @@ pub fn request(headers: &HeaderMap) -> Result<Vec<Header>, HeaderError> {
     if let Some(name) = asks {
         return Err(HeaderError::Impersonation(name.to_string()));
     }
-    Ok(listed(headers, &REQUEST))
+    let upgrade = upgrade::is_asked(headers);
+    if upgrade && upgrade::protocol(headers).is_none() {
+        return Err(HeaderError::Upgrade);
+    }
+    let headers = listed(headers, |name| is_of_request(name, upgrade));
+    Ok(Passed { headers, upgrade })
 }
 
 /// The headers of an answer that come through.
-pub fn answer(headers: &HeaderMap) -> Vec<Header> {
-    listed(headers, &ANSWER)
+pub fn answer(status: StatusCode, headers: &HeaderMap) -> Vec<Header> {
+    listed(headers, |name| is_of_answer(name, status))
 }
 
-fn listed(headers: &HeaderMap, list: &[&str]) -> Vec<Header> {
-    let passed = headers
-        .iter()
-        .filter(|(name, _)| list.contains(&name.as_str()));
+fn is_of_request(name: &str, upgrade: bool) -> bool {
+    REQUEST.contains(&name) || upgrade && UPGRADE_REQUEST.contains(&name)
+}
+
+fn is_of_answer(name: &str, status: StatusCode) -> bool {
+    match status {
+        StatusCode::SWITCHING_PROTOCOLS => SWITCH.contains(&name),
+        _ => ANSWER.contains(&name),
+    }
+}
+
+fn listed(headers: &HeaderMap, is_listed: impl Fn(&str) -> bool) -> Vec<Header> {
+    let passed = headers.iter().filter(|(name, _)| is_listed(name.as_str()));
     passed
-        .map(|(name, value)| Header {
-            name: name.to_string(),
-            value: value.as_bytes().to_vec(),
+        .filter_map(|(name, value)| {
+            Some(Header {
+                name: name.to_string(),
+                value: upgrade::clean(name, value)?.as_bytes().to_vec(),
+            })
         })
         .collect()
 }
 
 /// Headers as they are sent at the other end, where the list is gone through once more: whoever is there does not rely
 /// on whoever was here.
-fn rebuilt(headers: Vec<Header>, list: &[&str]) -> HeaderMap {
+fn rebuilt(headers: Vec<Header>, is_listed: impl Fn(&str) -> bool) -> HeaderMap {
     let mut map = HeaderMap::new();
     for header in headers {
         let (name, value) = (
@@ -109,7 +157,8 @@ fn rebuilt(headers: Vec<Header>, list: &[&str]) -> HeaderMap {
             HeaderValue::from_bytes(&header.value),
         );
         if let (Ok(name), Ok(value)) = (name, value)
-            && list.contains(&name.as_str())
+            && is_listed(name.as_str())
+            && let Some(value) = upgrade::clean(&name, &value)
         {
             map.append(name, value);
         }
@@ -117,12 +166,27 @@ fn rebuilt(headers: Vec<Header>, list: &[&str]) -> HeaderMap {
     map
 }
 
+/// A caller of the cell above as the clusters below it know them.
+pub fn known_below(caller: Caller) -> Caller {
+    let groups = caller.groups.iter();
+    Caller {
+        user: below(&caller.user),
+        groups: groups.map(|group| below(group)).collect(),
+        ..caller
+    }
+}
+
 /// The headers of a request to the cluster's own API server, on the caller's behalf.
 ///
 /// # Errors
-/// If the caller cannot be named in headers.
-pub fn on_behalf(headers: Vec<Header>, caller: &Caller) -> Result<HeaderMap, HeaderError> {
-    let mut map = rebuilt(headers, &REQUEST);
+/// If the caller cannot be named in headers, or the connection is to become what none does.
+pub fn on_behalf(passed: Passed, caller: &Caller) -> Result<HeaderMap, HeaderError> {
+    let upgrade = passed.upgrade;
+    let mut map = rebuilt(passed.headers, |name| is_of_request(name, upgrade));
+    if upgrade {
+        upgrade::protocol(&map).ok_or(HeaderError::Upgrade)?;
+        map.insert(CONNECTION, HeaderValue::from_static(upgrade::UPGRADE));
+    }
     let value = |what, text: &str| {
         let ok = !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         let value = HeaderValue::from_str(text).ok().filter(|_| ok);
@@ -131,7 +195,7 @@ pub fn on_behalf(headers: Vec<Header>, caller: &Caller) -> Result<HeaderMap, Hea
     map.insert("impersonate-user", value("name", &below(&caller.user))?);
     for group in &caller.groups {
         // Every caller that is somebody is given this one there as well.
-        if group != "system:authenticated" {
+        if group != AUTHENTICATED {
             map.append("impersonate-group", value("group", &below(group))?);
         }
     }
@@ -149,13 +213,17 @@ pub fn on_behalf(headers: Vec<Header>, caller: &Caller) -> Result<HeaderMap, Hea
 }
 
 /// The headers of an answer, as they are given to the caller.
-pub fn of_answer(headers: Vec<Header>) -> HeaderMap {
-    rebuilt(headers, &ANSWER)
+pub fn of_answer(status: StatusCode, headers: Vec<Header>) -> HeaderMap {
+    let mut map = rebuilt(headers, |name| is_of_answer(name, status));
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        map.insert(CONNECTION, HeaderValue::from_static(upgrade::UPGRADE));
+    }
+    map
 }
 
 /// What a name of the cell's is called below it.
 fn below(name: &str) -> String {
-    match name.starts_with(SYSTEM) && name != MASTERS {
+    match name.starts_with(SYSTEM) && ![MASTERS, AUTHENTICATED].contains(&name) {
         true => format!("{OF_CELL}{name}"),
         false => name.to_owned(),
     }
@@ -173,8 +241,6 @@ fn encoded(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::agent::proto::Extra;
 
@@ -187,6 +253,13 @@ mod tests {
             );
         }
         map
+    }
+
+    fn plain(headers: Vec<Header>) -> Passed {
+        Passed {
+            headers,
+            upgrade: false,
+        }
     }
 
     fn caller() -> Caller {
@@ -228,7 +301,11 @@ mod tests {
             ("accept", "application/json"),
         ]);
         let through = request(&sent).unwrap();
-        let names: Vec<&str> = through.iter().map(|header| header.name.as_str()).collect();
+        let names: Vec<&str> = through
+            .headers
+            .iter()
+            .map(|header| header.name.as_str())
+            .collect();
         assert_eq!(names, ["accept"]);
         let built = on_behalf(through, &caller()).unwrap();
         assert_eq!(built["impersonate-user"], "ann");
@@ -237,7 +314,7 @@ mod tests {
 
     #[test]
     fn the_caller_is_named_whole_and_the_cells_own_accounts_are_others_below() {
-        let built = on_behalf(Vec::new(), &caller()).unwrap();
+        let built = on_behalf(plain(Vec::new()), &caller()).unwrap();
         let all = |name: &str| {
             built
                 .get_all(name)
@@ -253,7 +330,7 @@ mod tests {
             groups: vec!["system:masters".into(), "system:nodes".into()],
             ..Caller::default()
         };
-        let built = on_behalf(Vec::new(), &account).unwrap();
+        let built = on_behalf(plain(Vec::new()), &account).unwrap();
         assert_eq!(
             built["impersonate-user"],
             "lattice:cell:system:serviceaccount:lattice-system:lattice"
@@ -270,7 +347,7 @@ mod tests {
                 ..caller()
             };
             assert_eq!(
-                on_behalf(Vec::new(), &odd),
+                on_behalf(plain(Vec::new()), &odd),
                 Err(HeaderError::Caller("name"))
             );
         }
@@ -287,31 +364,69 @@ mod tests {
             header("Accept"),
             header("bad name"),
         ];
-        let built = on_behalf(sent, &caller()).unwrap();
+        let built = on_behalf(plain(sent), &caller()).unwrap();
         assert!(
             !built
                 .get_all("impersonate-group")
                 .iter()
                 .any(|value| value == "x")
         );
-        assert!(of_answer(vec![header("set-cookie"), header("connection")]).is_empty());
+        assert!(
+            of_answer(
+                StatusCode::OK,
+                vec![
+                    header("set-cookie"),
+                    header("connection"),
+                    header("upgrade")
+                ]
+            )
+            .is_empty()
+        );
     }
 
-    proptest! {
-        #[test]
-        fn whatever_is_sent_only_the_caller_is_impersonated(
-            pairs in prop::collection::vec(("[a-zA-Z-]{1,20}|impersonate-[a-z]{1,9}", "[ -~]{0,20}"), 0..12)
-        ) {
-            let headers: Vec<Header> = pairs.iter().map(|(name, value)| Header {
-                name: name.clone(), value: value.clone().into_bytes(),
-            }).collect();
-            let built = on_behalf(headers, &caller()).unwrap();
-            let mut count = 0;
-            for (name, _) in built.iter() {
-                count += usize::from(name.as_str().starts_with(IMPERSONATE));
-                prop_assert!(name.as_str().starts_with(IMPERSONATE) || REQUEST.contains(&name.as_str()));
-            }
-            prop_assert_eq!(count, 5);
-        }
+    #[test]
+    fn a_connection_becomes_another_with_what_that_takes_and_no_more() {
+        let sent = map(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "a"),
+            ("sec-websocket-version", "13"),
+            (
+                "sec-websocket-protocol",
+                "v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.c2VjcmV0",
+            ),
+            ("sec-websocket-extensions", "permessage-deflate"),
+            ("origin", "https://elsewhere.example.com"),
+        ]);
+        let passed = request(&sent).unwrap();
+        assert!(passed.upgrade);
+        let built = on_behalf(passed.clone(), &caller()).unwrap();
+        assert_eq!(built["connection"], "upgrade");
+        assert_eq!(built["upgrade"], "websocket");
+        assert_eq!(built["sec-websocket-protocol"], "v5.channel.k8s.io");
+        assert!(!built.contains_key("sec-websocket-extensions") && !built.contains_key("origin"));
+        // The same headers of a request that is not said to be one.
+        let built = on_behalf(plain(passed.headers), &caller()).unwrap();
+        assert!(!built.contains_key("connection") && !built.contains_key("upgrade"));
+        let other = map(&[("connection", "upgrade"), ("upgrade", "h2c")]);
+        assert_eq!(request(&other), Err(HeaderError::Upgrade));
+        let without = Passed {
+            headers: Vec::new(),
+            upgrade: true,
+        };
+        assert_eq!(on_behalf(without, &caller()), Err(HeaderError::Upgrade));
+    }
+
+    #[test]
+    fn whoever_is_renamed_below_is_the_same_further_below() {
+        let account = Caller {
+            user: "system:serviceaccount:default:ann".into(),
+            groups: vec!["system:authenticated".into(), "system:masters".into()],
+            ..Caller::default()
+        };
+        let once = known_below(account);
+        assert_eq!(once.user, "lattice:cell:system:serviceaccount:default:ann");
+        assert_eq!(once.groups, ["system:authenticated", "system:masters"]);
+        assert_eq!(known_below(once.clone()), once);
     }
 }

@@ -2,13 +2,16 @@
 
 mod forward;
 pub mod headers;
+mod join;
 pub mod path;
 mod serve;
+mod upgrade;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use self::forward::forward;
+pub use self::join::{join, later};
 pub use self::serve::{Below, serve};
 
 /// A body, in pieces. An error is a body that was cut off.

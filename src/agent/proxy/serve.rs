@@ -4,13 +4,19 @@ use std::{future::Future, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use tokio::sync::{Mutex, mpsc};
 use tonic::Streaming;
 
-use super::{Chunks, LARGEST_CHUNK, ProxyError, headers};
+use super::{
+    Chunks, LARGEST_CHUNK, ProxyError,
+    headers::{self, Passed},
+    join::join,
+    upgrade,
+};
 use crate::agent::proto::{
     RequestHead, ResponseHead, TunnelDown, TunnelError, TunnelUp, tunnel_down, tunnel_up,
 };
@@ -36,21 +42,19 @@ pub async fn serve<B: Below>(
     up: mpsc::Sender<TunnelUp>,
 ) {
     let Ok(Some(TunnelDown {
-        frame: Some(tunnel_down::Frame::Head(head)),
+        frame: Some(tunnel_down::Frame::Head(mut head)),
     })) = down.message().await
     else {
         return;
     };
+    head.caller = head.caller.map(headers::known_below);
     let down = Arc::new(Mutex::new(down));
     let answering = async {
-        let body = pieces(Arc::clone(&down)).await;
-        match head.route.is_empty() {
-            true => ask(client, head, body).await,
-            false => {
-                below
-                    .forward(head, body.unwrap_or_else(|| stream::empty().boxed()))
-                    .await
-            }
+        let body = pieces(Arc::clone(&down));
+        match (head.route.is_empty(), head.upgrade) {
+            (false, _) => below.forward(head, body).await,
+            (true, false) => ask(client, head, body).await,
+            (true, true) => switch(client, head, body).await,
         }
     };
     let answer = tokio::select! {
@@ -70,33 +74,68 @@ pub async fn serve<B: Below>(
 async fn ask(
     client: &kube::Client,
     head: RequestHead,
-    body: Option<Chunks>,
+    body: Chunks,
 ) -> Result<Response<Chunks>, ProxyError> {
-    let caller = head.caller.unwrap_or_default();
-    let headers = headers::on_behalf(head.headers, &caller)
-        .map_err(|error| ProxyError::new(400, error.to_string()))?;
-    let body = match body {
-        Some(chunks) => Body::from(whole(chunks).await?),
-        None => Body::empty(),
+    let body = whole(body).await?;
+    let body = match body.is_empty() {
+        true => Body::empty(),
+        false => Body::from(body),
     };
+    Ok(answer_of(client, head, body).await?.map(in_pieces))
+}
+
+/// Asks it to make of the connection another. What the caller says goes to it once it has done so, and not before.
+async fn switch(
+    client: &kube::Client,
+    head: RequestHead,
+    said: Chunks,
+) -> Result<Response<Chunks>, ProxyError> {
+    let mut response = answer_of(client, head, Body::empty()).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response.map(in_pieces));
+    }
+    let connection = hyper::upgrade::on(&mut response).await;
+    let connection = connection.map_err(|error| ProxyError::new(502, error.to_string()))?;
+    Ok(response.map(|_| join(TokioIo::new(connection), said)))
+}
+
+async fn answer_of(
+    client: &kube::Client,
+    head: RequestHead,
+    body: Body,
+) -> Result<Response<Body>, ProxyError> {
+    let bad = |error: &dyn std::fmt::Display| ProxyError::new(400, error.to_string());
+    let asked = upgrade::asked(&head);
+    let passed = Passed {
+        headers: head.headers,
+        upgrade: head.upgrade,
+    };
+    let headers = headers::on_behalf(passed, &head.caller.unwrap_or_default())
+        .map_err(|error| bad(&error))?;
     let mut request = Request::builder()
         .method(head.method.as_str())
         .uri(head.path)
         .body(body)
-        .map_err(|error| ProxyError::new(400, error.to_string()))?;
+        .map_err(|error| bad(&error))?;
     *request.headers_mut() = headers;
-    let answered = client.send(request).await;
-    let response = answered.map_err(|error| {
+    let no_answer = |why: &dyn std::fmt::Display| {
         ProxyError::new(
             502,
-            format!("the cluster's API server does not answer: {error}"),
+            format!("the cluster's API server does not answer: {why}"),
         )
-    })?;
-    Ok(response.map(|body| {
-        body.into_data_stream()
-            .map(|piece| piece.map_err(|error| error.to_string()))
-            .boxed()
-    }))
+    };
+    let answered = client.send(request).await;
+    let response = answered.map_err(|error| no_answer(&error))?;
+    match upgrade::is_answer(response.status(), response.headers(), asked) {
+        true => Ok(response),
+        false => Err(no_answer(&"it switches to what was not asked for")),
+    }
+}
+
+fn in_pieces(body: Body) -> Chunks {
+    body.into_data_stream()
+        .map(|piece| piece.map_err(|error| error.to_string()))
+        .boxed()
 }
 
 /// A body from its pieces. An API server takes none that is much longer than what it stores, so it need not be passed on piece
@@ -117,7 +156,7 @@ async fn whole(mut chunks: Chunks) -> Result<Bytes, ProxyError> {
 async fn send(response: Response<Chunks>, up: &mpsc::Sender<TunnelUp>) {
     let head = ResponseHead {
         status: u32::from(response.status().as_u16()),
-        headers: headers::answer(response.headers()),
+        headers: headers::answer(response.status(), response.headers()),
     };
     if !say(up, tunnel_up::Frame::Head(head)).await {
         return;
@@ -158,16 +197,15 @@ async fn say(up: &mpsc::Sender<TunnelUp>, frame: tunnel_up::Frame) -> bool {
 /// Shared, because the stream must not be let go of before the answer is over: that would end the answer.
 type Shared = Arc<Mutex<Streaming<TunnelDown>>>;
 
-/// The body of a request; none if it is empty.
-async fn pieces(down: Shared) -> Option<Chunks> {
-    let first = piece(&down).await?;
-    let rest = stream::unfold(Some(down), |down| async move {
+/// What comes after the head of a request.
+fn pieces(down: Shared) -> Chunks {
+    stream::unfold(Some(down), |down| async move {
         let down = down?;
         let next = piece(&down).await?;
         let is_over = next.is_err();
         Some((next, (!is_over).then_some(down)))
-    });
-    Some(stream::once(async move { first }).chain(rest).boxed())
+    })
+    .boxed()
 }
 
 /// One piece; none at the end, and an error where the stream ends before.

@@ -42,6 +42,8 @@ pub struct Broker {
     pub(super) children: BTreeMap<CellName, Summary>,
     pub(super) ledger: Ledger,
     pub(super) relayed: BTreeMap<String, Relayed>,
+    /// Whether the parent, if it is there, reaches the cells above it.
+    beyond: bool,
     told: u64,
     next_summary: Duration,
 }
@@ -56,6 +58,7 @@ impl Broker {
             children: BTreeMap::new(),
             ledger,
             relayed: BTreeMap::new(),
+            beyond: true,
             // Greater than any number that it gave before.
             told: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             next_summary: now,
@@ -87,9 +90,13 @@ impl Broker {
 
     /// Where a service of this cell stands.
     pub fn status(&self, id: &str) -> Option<Status> {
-        let reached = |parent: &CellName| self.connected.contains(parent);
-        let is_cut_off = !self.parent.as_ref().is_none_or(reached);
-        Some(self.ledger.mine.get(id)?.status(is_cut_off))
+        Some(self.ledger.mine.get(id)?.status(!self.is_whole()))
+    }
+
+    /// Whether the way up is open as far as there are cells.
+    fn is_whole(&self) -> bool {
+        let reached = |parent: &CellName| self.beyond && self.connected.contains(parent);
+        self.parent.as_ref().is_none_or(reached)
     }
 
     /// A service of this cell needs a place: here if there is one, else wherever the tree finds one.
@@ -114,21 +121,60 @@ impl Broker {
 
     /// The stream to a neighbour has come or gone.
     pub fn link(&mut self, now: Duration, neighbour: &str, is_up: bool) -> Vec<Send> {
+        let is_parent = self.parent.as_deref() == Some(neighbour);
         if !is_up {
             self.connected.remove(neighbour);
             // What it had free says nothing now.
             self.children.remove(neighbour);
-            return Vec::new();
+            return if is_parent {
+                self.tell_children()
+            } else {
+                Vec::new()
+            };
         }
         self.connected.insert(neighbour.to_owned());
-        if self.parent.as_deref() != Some(neighbour) {
-            return Vec::new();
+        if !is_parent {
+            return Vec::from_iter(self.tell_above(neighbour));
         }
         self.next_summary = now;
+        self.reopened(now)
+    }
+
+    /// The way up is open again, as far as this cell knows.
+    fn reopened(&mut self, now: Duration) -> Vec<Send> {
+        self.beyond = true;
         for mine in self.ledger.mine.values_mut() {
             mine.reconnected(now);
         }
-        self.ask_next(now)
+        let mut sends = self.tell_children();
+        sends.extend(self.ask_next(now));
+        sends
+    }
+
+    /// The parent says whether it reaches the cells above it.
+    fn above(&mut self, now: Duration, whole: bool) -> Vec<Send> {
+        match (self.beyond, whole) {
+            (false, true) => self.reopened(now),
+            (true, false) => {
+                self.beyond = false;
+                self.tell_children()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Each child goes by what is said here: what it needs from further up it cannot know by itself.
+    fn tell_children(&self) -> Vec<Send> {
+        let all = self.connected.iter();
+        let children = all.filter(|cell| **cell != self.name && self.parent.as_ref() != Some(cell));
+        children
+            .filter_map(|child| self.tell_above(child))
+            .collect()
+    }
+
+    fn tell_above(&self, child: &str) -> Option<Send> {
+        let whole = self.is_whole();
+        self.reach(child, Message::Above { whole })
     }
 
     /// Time has passed.
@@ -166,8 +212,10 @@ impl Broker {
                 if summary.number > known {
                     self.children.insert(from.to_owned(), summary);
                 }
-                Vec::new()
+                // Said with each, as it may have been lost.
+                Vec::from_iter(self.tell_above(from))
             }
+            Message::Above { whole } if from_parent => self.above(now, whole),
             Message::Offer { deal, hourly } => self.offered(now, deal, hourly),
             Message::No { deal, ways_out } => self.refused(now, from, deal, ways_out),
             Message::Confirm(deal) => self.onward(&deal.path.clone(), Message::Confirm(deal)),
@@ -181,8 +229,11 @@ impl Broker {
             Message::Released(deal) => self.pass_back(deal, Message::Released, |mine, deal| {
                 mine.released(deal);
             }),
-            // Nothing that a parent asks, or a child delegates, or a parent sums up.
-            Message::Ask(_) | Message::Delegate(_) | Message::Summary(_) => Vec::new(),
+            // Nothing that a parent asks or sums up, or a child delegates or says of what is above.
+            Message::Ask(_)
+            | Message::Delegate(_)
+            | Message::Summary(_)
+            | Message::Above { .. } => Vec::new(),
         };
         if from_parent {
             // What came down and cannot go on, as its way is cut, goes nowhere, least of all up again.

@@ -132,6 +132,11 @@ pub enum Message {
     Released(Deal),
     /// Up: what is free.
     Summary(Summary),
+    /// Down: whether the way further up is open.
+    Above {
+        /// Up to the root.
+        whole: bool,
+    },
 }
 
 impl Message {
@@ -146,7 +151,7 @@ impl Message {
             | Self::Lapsed(deal)
             | Self::Release(deal)
             | Self::Released(deal) => Some(&deal.path),
-            Self::Summary(_) => None,
+            Self::Summary(_) | Self::Above { .. } => None,
         }
     }
 }

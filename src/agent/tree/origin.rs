@@ -37,7 +37,7 @@ pub enum Status {
 /// Why a service waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Because {
-    /// What is known here has no place, and the parent cannot be reached.
+    /// What can be reached has no place, and a cell above cannot be reached.
     CutOff,
     /// Others are asked for first.
     InTurn,

@@ -25,6 +25,7 @@ pub fn told(message: Message) -> TreeMessage {
         Message::Release(deal) => Said::Release(deal.into()),
         Message::Released(deal) => Said::Released(deal.into()),
         Message::Summary(summary) => Said::Summary(summary.into()),
+        Message::Above { whole } => Said::Above(proto::Above { whole }),
     };
     TreeMessage { said: Some(said) }
 }
@@ -48,6 +49,7 @@ pub fn heard(message: TreeMessage) -> Option<Message> {
         Said::Release(deal) => Message::Release(read_deal(deal)?),
         Said::Released(deal) => Message::Released(read_deal(deal)?),
         Said::Summary(summary) => Message::Summary(read_summary(summary)),
+        Said::Above(above) => Message::Above { whole: above.whole },
     })
 }
 
@@ -237,6 +239,7 @@ mod tests {
             Message::Release(deal.clone()),
             Message::Released(deal),
             Message::Summary(summary),
+            Message::Above { whole: true },
         ] {
             assert_eq!(heard(told(message.clone())), Some(message));
         }

@@ -48,7 +48,7 @@ impl Below for Guarded {
         let cell = self.downward.0.load_full().ok_or_else(none)?;
         let caller = head.caller.clone().unwrap_or_default();
         let cluster = head.route.first().cloned().unwrap_or_default();
-        gate::authorize(&self.client, &caller, &head.method, &cluster).await?;
+        gate::authorize(&self.client, &caller, &head, &cluster).await?;
         forward(&cell, head, body).await
     }
 }

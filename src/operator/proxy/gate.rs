@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 
 use crate::agent::{
-    proto::{Caller, Extra},
+    proto::{Caller, Extra, RequestHead},
     proxy::ProxyError,
 };
 
@@ -47,14 +47,25 @@ fn of(user: UserInfo) -> Caller {
     }
 }
 
-/// Lets a caller through to a cluster, or not.
+/// Lets a caller through to a cluster with a request, or not.
 pub(super) async fn authorize(
     client: &Client,
     caller: &Caller,
-    method: &str,
+    request: &RequestHead,
     cluster: &str,
 ) -> Result<(), ProxyError> {
-    let verb = verb(method)?;
+    for verb in verbs(&request.method, request.upgrade)? {
+        review(client, caller, verb, cluster).await?;
+    }
+    Ok(())
+}
+
+async fn review(
+    client: &Client,
+    caller: &Caller,
+    verb: &str,
+    cluster: &str,
+) -> Result<(), ProxyError> {
     let extra = caller.extra.iter();
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
@@ -93,8 +104,10 @@ pub(super) async fn authorize(
     ))
 }
 
-fn verb(method: &str) -> Result<&'static str, ProxyError> {
-    Ok(match method {
+/// What a request takes. A connection that becomes another carries what is no reading, whichever method it begins with: WebSockets
+/// begin with GET. So API servers ask for `create` as well since Kubernetes 1.35 (KEP-4006).
+fn verbs(method: &str, upgrade: bool) -> Result<Vec<&'static str>, ProxyError> {
+    let verb = match method {
         "GET" | "HEAD" | "OPTIONS" => "get",
         "POST" => "create",
         "PUT" => "update",
@@ -106,10 +119,26 @@ fn verb(method: &str) -> Result<&'static str, ProxyError> {
                 format!("{method} is no method of an API server"),
             ));
         }
-    })
+    };
+    let further = (upgrade && verb != "create").then_some("create");
+    Ok([verb].into_iter().chain(further).collect())
 }
 
 fn unavailable(error: kube::Error) -> ProxyError {
     tracing::warn!(%error, "a caller could not be reviewed");
     ProxyError::new(503, "the cell's API server does not answer who may ask")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_not_enough_where_bytes_go_both_ways() {
+        assert_eq!(verbs("GET", false).unwrap(), ["get"]);
+        assert_eq!(verbs("GET", true).unwrap(), ["get", "create"]);
+        assert_eq!(verbs("POST", true).unwrap(), ["create"]);
+        assert_eq!(verbs("DELETE", false).unwrap(), ["delete"]);
+        assert_eq!(verbs("CONNECT", true).unwrap_err().status, 405);
+    }
 }

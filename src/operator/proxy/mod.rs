@@ -5,17 +5,24 @@ mod gate;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, extract::State, response::IntoResponse};
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::{Request, State},
+    response::IntoResponse,
+};
 use chrono::Utc;
 use futures::StreamExt;
 use http::{Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::below::{Downward, Guarded};
@@ -27,7 +34,7 @@ use super::{
 };
 use crate::agent::{
     proto::RequestHead,
-    proxy::{Below, ProxyError, headers, path},
+    proxy::{Below, Chunks, ProxyError, headers, join, later, path},
 };
 
 /// Requests that wait for the head of their answer at a time.
@@ -118,39 +125,66 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<B
 }
 
 impl Proxy {
-    async fn answer(&self, request: Request) -> Result<Response<Body>, ProxyError> {
+    async fn answer(&self, mut request: Request) -> Result<Response<Body>, ProxyError> {
         let _free = self
             .free
             .try_acquire()
             .map_err(|_| ProxyError::new(429, "too many requests at once; try again"))?;
+        let switching = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let bad = |error: &dyn std::fmt::Display| ProxyError::new(400, error.to_string());
         let whole = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let route = path::parse(whole).map_err(|error| ProxyError::new(404, error.to_string()))?;
-        let headers = headers::request(&parts.headers).map_err(|error| bad(&error))?;
-        if parts.headers.contains_key("upgrade") {
-            let why = "exec, attach and port-forward do not go through to clusters below";
-            return Err(ProxyError::new(501, why));
+        let passed = headers::request(&parts.headers).map_err(|error| bad(&error))?;
+        if passed.upgrade && !body.is_end_stream() {
+            let why = "a request that is to make another of its connection has no body";
+            return Err(ProxyError::new(400, why));
         }
         let token = bearer(&parts.headers).ok_or_else(|| ProxyError::new(401, NO_BEARER))?;
         let caller = gate::caller(&self.client, token).await?;
         let head = RequestHead {
             method: parts.method.as_str().to_owned(),
             path: route.path,
-            headers,
+            headers: passed.headers,
             caller: Some(caller),
             route: route.clusters,
-            upgrade: false,
+            upgrade: passed.upgrade,
         };
+        if passed.upgrade {
+            let (read, said) = later();
+            let response = self.guarded.forward(head, said).await?;
+            return Ok(switched(response, switching, read));
+        }
         let body = body.into_data_stream();
         let body = body
             .map(|piece| piece.map_err(|error| error.to_string()))
             .boxed();
-        let response = self.guarded.forward(head, body).await?;
-        Ok(response.map(|chunks| {
-            Body::from_stream(chunks.map(|piece| piece.map_err(std::io::Error::other)))
-        }))
+        Ok(self.guarded.forward(head, body).await?.map(streamed))
     }
+}
+
+/// Makes another of the caller's connection if the answer says so; else it stays one for requests.
+fn switched(
+    response: Response<Chunks>,
+    switching: OnUpgrade,
+    read: oneshot::Sender<Chunks>,
+) -> Response<Body> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return response.map(streamed);
+    }
+    let (parts, said) = response.into_parts();
+    tokio::spawn(async move {
+        match switching.await {
+            // Whoever would have read has gone where that fails.
+            Ok(connection) => drop(read.send(join(TokioIo::new(connection), said))),
+            Err(error) => tracing::debug!(%error, "a caller's connection did not switch"),
+        }
+    });
+    Response::from_parts(parts, Body::empty())
+}
+
+fn streamed(chunks: Chunks) -> Body {
+    Body::from_stream(chunks.map(|piece| piece.map_err(std::io::Error::other)))
 }
 
 /// As an API server says it, so that kubectl shows it.

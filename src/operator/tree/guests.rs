@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams},
-    runtime::reflector::Store,
+    runtime::reflector::{ObjectRef, Store},
 };
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use super::desk::Travelling;
 use crate::{
     agent::tree::{Asked, Booking, Bookings, CellName, Deal, HOLD, Message, Request},
     api::{
-        LatticeService, ServicePhase,
+        LatticeCluster, LatticeService, ServicePhase,
         conditions::{self, STALLED},
     },
     operator::{
@@ -33,6 +33,8 @@ const ATTEMPT: &str = "lattice.dev/guest-attempt";
 const PATH: &str = "lattice.dev/guest-path";
 /// Until when its place is held, seconds since 1970; not there once it is taken.
 const UNTIL: &str = "lattice.dev/guest-until";
+/// UID of the LatticeCluster that it came from, if that is below this cell.
+const CHILD: &str = "lattice.dev/guest-child";
 const FIELD_MANAGER: &str = "lattice.dev/tree";
 /// Characters of a guest's own name in that of its object.
 const LONGEST_NAME: usize = 40;
@@ -41,6 +43,7 @@ const LONGEST_NAME: usize = 40;
 pub(super) struct Guests {
     client: Client,
     services: Store<LatticeService>,
+    clusters: Store<LatticeCluster>,
     bookings: Bookings,
     /// By key, from origin to here.
     paths: BTreeMap<String, Vec<CellName>>,
@@ -50,10 +53,15 @@ pub(super) struct Guests {
 
 impl Guests {
     /// Those that there are.
-    pub(super) fn restore(client: Client, services: Store<LatticeService>) -> Self {
+    pub(super) fn restore(
+        client: Client,
+        services: Store<LatticeService>,
+        clusters: Store<LatticeCluster>,
+    ) -> Self {
         let mut guests = Self {
             client,
             services,
+            clusters,
             bookings: Bookings::default(),
             paths: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -94,6 +102,13 @@ impl Guests {
                 continue;
             };
             let key = key(&guest.id, &guest.path);
+            if self.is_left_behind(&object, &guest.path).await {
+                tracing::info!(
+                    id = guest.id,
+                    "its cluster was deleted, and its place is free"
+                );
+                self.bookings.release(&key, guest.booking.attempt, now);
+            }
             let booking = self.bookings.get(&key);
             if booking.is_none() {
                 // Nobody waits for an answer: it is tried again.
@@ -126,6 +141,26 @@ impl Guests {
         self.asked.retain(|key, _| bookings.get(key).is_some());
         self.paths.retain(|key, _| bookings.get(key).is_some());
         answers
+    }
+
+    /// Whether the cluster below that a service came from was deleted: nobody will ever say that its place is needed no more.
+    async fn is_left_behind(&self, object: &LatticeService, path: &[CellName]) -> bool {
+        let (Some(child), Some(uid)) = (before(path), object.annotations().get(CHILD)) else {
+            return false;
+        };
+        if self.child(path).as_ref() == Some(uid) {
+            return false;
+        }
+        // What is deleted here is gone for good, so it is not left to what may be out of date.
+        let clusters: Api<LatticeCluster> = Api::all(self.client.clone());
+        let found = clusters.get_opt(child).await;
+        found.is_ok_and(|found| found.and_then(|found| found.uid()).as_ref() != Some(uid))
+    }
+
+    /// The UID of the cluster that this path came from, if that is below this cell.
+    fn child(&self, path: &[CellName]) -> Option<String> {
+        let cluster = self.clusters.get(&ObjectRef::new(before(path)?))?;
+        cluster.uid()
     }
 
     async fn place(&mut self, now: Duration, request: Request) -> Option<Message> {
@@ -202,6 +237,9 @@ impl Guests {
             ])),
             ..object.metadata
         };
+        if let Some(uid) = self.child(&request.path) {
+            object.annotations_mut().insert(CHILD.to_owned(), uid);
+        }
         let origin = request.path.first().cloned().unwrap_or_default();
         object.labels_mut().insert(GUEST.to_owned(), origin);
         self.api()
@@ -244,8 +282,12 @@ impl Guest {
 
 /// Bookings of one neighbour are none of another's, whatever it calls them.
 fn key(id: &str, path: &[CellName]) -> String {
-    let neighbour = path.iter().rev().nth(1);
-    format!("{}|{id}", neighbour.map_or("", String::as_str))
+    format!("{}|{id}", before(path).unwrap_or_default())
+}
+
+/// The cell that a path came here from.
+fn before(path: &[CellName]) -> Option<&str> {
+    path.iter().rev().nth(1).map(String::as_str)
 }
 
 /// The name of a guest's object: of its service's own as much as has room.

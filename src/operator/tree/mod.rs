@@ -99,7 +99,11 @@ async fn serve(
         parts,
         links,
         broker: None,
-        guests: Guests::restore(parts.client.clone(), parts.stores.services.clone()),
+        guests: Guests::restore(
+            parts.client.clone(),
+            parts.stores.services.clone(),
+            parts.stores.clusters.clone(),
+        ),
         needs: BTreeMap::new(),
         seen: None,
         resumable: kept.clone(),

@@ -154,7 +154,7 @@ impl Said {
             }
             Status::Waiting(Because::CutOff) => waits(
                 "WaitingForParent",
-                "The parent cannot be reached and is asked when it is back",
+                "A cell above cannot be reached and is asked when it is back",
             ),
             Status::Waiting(Because::InTurn) => waits("Escalated", "Others are asked for first"),
             Status::Waiting(Because::Asked) => waits("Escalated", "Other cells are asked"),

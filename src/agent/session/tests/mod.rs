@@ -1,5 +1,6 @@
 //! Sessions in a simulated world. `SEED=n` runs one world, `SEEDS=n` so many.
 
+mod lessons;
 mod single;
 mod world;
 

@@ -1,14 +1,14 @@
 //! A cell and its agents in one simulated world, all of whose luck comes from a seed.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use prost::Message;
 
 use crate::agent::{
+    happenings::Happenings,
     luck::Luck,
     proto::{
         AgentMessage, CellCommand, CommandDone, FluxUpgradeCommand, InboxRecord, OutboxRecord,
@@ -83,10 +83,7 @@ struct Agent {
 pub(super) struct World {
     pub(super) luck: Luck,
     pub(super) hard: Hardships,
-    pub(super) now: Duration,
-    queue: BinaryHeap<Reverse<(Duration, u64)>>,
-    what: BTreeMap<u64, Happening>,
-    count: u64,
+    happenings: Happenings<Happening>,
     agents: Vec<Agent>,
     cell: Option<Vec<Parent>>,
     cell_life: u64,
@@ -101,10 +98,7 @@ impl World {
         let mut world = Self {
             luck: Luck(seed),
             hard,
-            now: Duration::ZERO,
-            queue: BinaryHeap::new(),
-            what: BTreeMap::new(),
-            count: 0,
+            happenings: Happenings::default(),
             agents: Vec::new(),
             cell: None,
             cell_life: 0,
@@ -143,29 +137,18 @@ impl World {
     }
 
     pub(super) fn run_until(&mut self, end: Duration) {
-        while let Some(Reverse((at, _))) = self.queue.peek() {
-            if *at > end {
-                break;
-            }
-            let Some(Reverse((at, number))) = self.queue.pop() else {
-                break;
-            };
-            self.now = at;
-            let happening = self.what.remove(&number).unwrap();
-            self.happen(happening);
+        while let Some(what) = self.happenings.next_until(end) {
+            self.happen(what);
         }
-        self.now = end;
     }
 
     fn at(&mut self, at: Duration, what: Happening) {
-        self.count += 1;
-        self.queue.push(Reverse((at.max(self.now), self.count)));
-        self.what.insert(self.count, what);
+        self.happenings.at(at, what);
     }
 
     fn soon(&mut self, what: Happening) {
         let delay = Duration::from_millis(self.luck.below(500));
-        self.at(self.now + delay, what);
+        self.at(self.happenings.now + delay, what);
     }
 
     fn happen(&mut self, what: Happening) {
@@ -173,7 +156,7 @@ impl World {
             Happening::AgentStarts(agent) => self.agent_starts(agent),
             Happening::CellStarts => self.cell_starts(),
             Happening::AgentWakes(agent, life) if self.agents[agent].life == life => {
-                if self.agents[agent].wakes != Some(self.now) {
+                if self.agents[agent].wakes != Some(self.happenings.now) {
                     return;
                 }
                 self.agents[agent].wakes = None;
@@ -181,7 +164,7 @@ impl World {
                 let known = &self.agents[agent];
                 let connected = known.child.as_ref().is_some_and(Child::is_connected);
                 assert!(
-                    !connected || self.now <= known.last_delivery + DEAD_AFTER,
+                    !connected || self.happenings.now <= known.last_delivery + DEAD_AFTER,
                     "agent {agent} has not noticed that the cell is gone"
                 );
             }
@@ -191,7 +174,7 @@ impl World {
                 }
                 let life = self.cell_life;
                 self.at(
-                    self.now + Duration::from_secs(1),
+                    self.happenings.now + Duration::from_secs(1),
                     Happening::CellWakes(life),
                 );
             }
@@ -259,7 +242,10 @@ impl World {
     fn issue(&mut self, agent: usize) {
         let tag = format!("{agent}/{}", self.cell_disks[agent].issued.len());
         let Some(parents) = self.cell.as_mut() else {
-            self.at(self.now + Duration::from_secs(1), Happening::Issue(agent));
+            self.at(
+                self.happenings.now + Duration::from_secs(1),
+                Happening::Issue(agent),
+            );
             return;
         };
         let command = Command::UpgradeFlux(FluxUpgradeCommand {
@@ -276,14 +262,18 @@ impl World {
     fn agent_starts(&mut self, agent: usize) {
         let known = &mut self.agents[agent];
         known.life += 1;
-        known.last_delivery = self.now;
+        known.last_delivery = self.happenings.now;
         let record = InboxRecord::decode(known.disk.record.as_slice()).unwrap();
         let identity = Identity {
             cluster: format!("cluster-{agent}"),
             agent_version: "1".into(),
             kubernetes_version: "1.34".into(),
         };
-        known.child = Some(Child::new(identity, Inbox::restore(record), self.now));
+        known.child = Some(Child::new(
+            identity,
+            Inbox::restore(record),
+            self.happenings.now,
+        ));
         known.wakes = None;
         self.agent_acts(agent, Vec::new());
     }
@@ -296,7 +286,7 @@ impl World {
             self.soon(Happening::BrokenForCell(stream));
         }
         let pause = Duration::from_millis(self.luck.below(20_000));
-        self.at(self.now + pause, Happening::AgentStarts(agent));
+        self.at(self.happenings.now + pause, Happening::AgentStarts(agent));
     }
 
     fn cell_starts(&mut self) {
@@ -316,7 +306,7 @@ impl World {
             ));
         }
         self.cell = Some(parents);
-        self.at(self.now, Happening::CellWakes(self.cell_life));
+        self.at(self.happenings.now, Happening::CellWakes(self.cell_life));
     }
 
     fn cell_crashes(&mut self) {
@@ -332,7 +322,7 @@ impl World {
             self.soon(Happening::BrokenForAgent(stream));
         }
         let pause = Duration::from_millis(self.luck.below(20_000));
-        self.at(self.now + pause, Happening::CellStarts);
+        self.at(self.happenings.now + pause, Happening::CellStarts);
     }
 
     fn with_agent(
@@ -344,7 +334,7 @@ impl World {
         let Some(child) = self.agents[agent].child.as_mut() else {
             return;
         };
-        let acts = ask(child, self.now, random);
+        let acts = ask(child, self.happenings.now, random);
         self.agent_acts(agent, acts);
     }
 
@@ -375,7 +365,7 @@ impl World {
                     let life = self.agents[agent].life;
                     let takes = Duration::from_millis(self.luck.below(3000));
                     let done = Happening::Applied(agent, life, id, command.version);
-                    self.at(self.now + takes, done);
+                    self.at(self.happenings.now + takes, done);
                 }
                 ChildAct::Keep(record) => self.agents[agent].disk.record = record.encode_to_vec(),
                 ChildAct::Tunnel(_) | ChildAct::Hear(_) | ChildAct::Tell(_) => {}
@@ -386,7 +376,10 @@ impl World {
             }
         }
         let known = &mut self.agents[agent];
-        let wake = known.child.as_ref().map(|child| child.wake().max(self.now));
+        let wake = known
+            .child
+            .as_ref()
+            .map(|child| child.wake().max(self.happenings.now));
         if let Some(wake) = wake.filter(|wake| known.wakes != Some(*wake)) {
             known.wakes = Some(wake);
             let life = known.life;
@@ -403,7 +396,7 @@ impl World {
         let Some(parents) = self.cell.as_mut() else {
             return;
         };
-        let acts = ask(&mut parents[agent], self.now, fresh);
+        let acts = ask(&mut parents[agent], self.happenings.now, fresh);
         self.cell_acts(agent, acts);
     }
 
@@ -454,7 +447,10 @@ impl World {
         for _ in 0..copies {
             let late = self.luck.in_thousand(self.hard.late);
             let delay = if late { self.luck.below(12_000) } else { 20 };
-            self.at(self.now + Duration::from_millis(delay), what.clone());
+            self.at(
+                self.happenings.now + Duration::from_millis(delay),
+                what.clone(),
+            );
         }
     }
 
@@ -480,7 +476,7 @@ impl World {
         let known = &self.streams[&stream];
         let agent = known.agent;
         if self.agents[agent].stream == Some(stream) && self.agents[agent].life == known.life {
-            self.agents[agent].last_delivery = self.now;
+            self.agents[agent].last_delivery = self.happenings.now;
             self.with_agent(agent, |child, now, r| child.heard(now, r, command));
         }
     }

@@ -200,6 +200,36 @@ fn own_pools_come_first_then_the_cheapest_anywhere() {
     assert_eq!(path_of(&world, "b1", "fifth"), ["b1", "b", "b3"]);
 }
 
+/// argocd-agent#813, #660: what a cell that starts again has forgotten is no reason for anybody to lose anything.
+#[test]
+fn a_parent_that_starts_again_takes_no_place_away() {
+    let mut world = kind(&[("root", lot("eu", 3, 8)), ("b1", lot("eu", 3, 8))]);
+    for number in 0..6 {
+        let id = format!("a1/service-{number}");
+        world.want(seconds(1), "a1", need(&id, Some("eu"), 4));
+    }
+    world.run_until(seconds(60));
+    let placed = |world: &World| -> Vec<(String, Vec<String>)> {
+        let ids = world.wanted.keys();
+        ids.map(|id| {
+            let owners = owners(world, id).into_iter().map(str::to_owned);
+            (id.clone(), owners.collect())
+        })
+        .collect()
+    };
+    let before = placed(&world);
+    assert!(
+        before.iter().all(|(_, owners)| owners.len() == 1),
+        "{before:?}"
+    );
+    for name in ["root", "a", "root", "b"] {
+        world.restart(name);
+        let until = world.now() + seconds(90);
+        world.run_until(until);
+        assert_eq!(placed(&world), before, "after {name} started again");
+    }
+}
+
 #[test]
 fn the_roots_no_says_what_would_help_and_what_it_costs() {
     let mut world = kind(&[("b3", lot("us", 7, 4)), ("a2", lot("us", 3, 1))]);
@@ -251,5 +281,46 @@ fn after_a_day_alone_everything_is_placed_within_30_seconds() {
         // Four links there and back, three times, and the summaries.
         let messages = world.messages - before;
         assert!(messages < SERVICES * 30 + 400, "{messages} messages");
+    }
+}
+
+/// The link further up is cut, not that to the parent: whoever is below waits for what is beyond it, and is not told that there is
+/// nothing.
+#[test]
+fn when_a_cell_further_up_is_cut_off_those_below_wait_and_are_placed_within_30_seconds() {
+    const SERVICES: u64 = 40;
+    for seed in 0..50 {
+        let mut world = kind(&[
+            ("b2", lot("eu", 5, SERVICES + 1)),
+            ("a2", lot("us", 5, SERVICES)),
+        ]);
+        world.luck = Luck(seed);
+        world.run_until(seconds(20));
+        world.want(seconds(20), "a1", need("before", Some("eu"), 2));
+        world.run_until(seconds(30));
+        assert_eq!(
+            path_of(&world, "a1", "before"),
+            ["a1", "a", "root", "b", "b2"]
+        );
+        world.set_link("a", "root", false);
+        for number in 0..SERVICES {
+            let at = seconds(40 + number);
+            world.want(at, "a1", need(&format!("{number}"), Some("eu"), 2));
+        }
+        // What is to be had without the root is.
+        world.want(seconds(100), "a1", need("near", Some("us"), 2));
+        world.run_until(seconds(4000));
+        assert_eq!(path_of(&world, "a1", "near"), ["a1", "a", "a2"]);
+        let cut_off = Some(Status::Waiting(Because::CutOff));
+        for number in 0..SERVICES {
+            assert_eq!(world.cells["a1"].status(&number.to_string()), cut_off);
+        }
+        assert_eq!(owners(&world, "before"), ["b2"]);
+        world.set_link("a", "root", true);
+        world.run_until(seconds(4030));
+        for number in 0..SERVICES {
+            let way = path_of(&world, "a1", &number.to_string());
+            assert_eq!(way, ["a1", "a", "root", "b", "b2"], "seed {seed}");
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! A tree of cells in a simulated world, all of whose luck comes from a seed.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
 use super::stock::{Lot, Stock};
 use crate::agent::{
+    happenings::Happenings,
     luck::Luck,
     tree::{Broker, Labels, Ledger, Message, Need, Send},
 };
@@ -33,7 +33,6 @@ enum Happening {
 pub(super) struct World {
     pub(super) luck: Luck,
     pub(super) hard: Hardships,
-    pub(super) now: Duration,
     pub(super) cells: BTreeMap<String, Broker>,
     /// Their schedulers.
     pub(super) stocks: BTreeMap<String, Stock>,
@@ -43,9 +42,7 @@ pub(super) struct World {
     /// How often cells are told the time.
     pub(super) period: Duration,
     cut: BTreeSet<(String, String)>,
-    queue: BinaryHeap<Reverse<(Duration, u64)>>,
-    what: BTreeMap<u64, Happening>,
-    count: u64,
+    happenings: Happenings<Happening>,
 }
 
 /// `root`, below it `a` and `b`, below each three more.
@@ -87,7 +84,6 @@ impl World {
         let mut world = Self {
             luck,
             hard,
-            now: Duration::ZERO,
             cells,
             stocks,
             parents,
@@ -95,9 +91,7 @@ impl World {
             messages: 0,
             period: Duration::from_secs(5),
             cut: BTreeSet::new(),
-            queue: BinaryHeap::new(),
-            what: BTreeMap::new(),
-            count: 0,
+            happenings: Happenings::default(),
         };
         for (child, parent) in world.parents.clone() {
             world.set_link(&child, &parent, true);
@@ -127,23 +121,18 @@ impl World {
         self.with(parent, |cell, now| cell.link(now, child, is_up));
     }
 
+    pub(super) fn now(&self) -> Duration {
+        self.happenings.now
+    }
+
     pub(super) fn run_until(&mut self, end: Duration) {
-        while let Some(Reverse((at, number))) = self.queue.peek().copied() {
-            if at > end {
-                break;
-            }
-            self.queue.pop();
-            self.now = at;
-            let happening = self.what.remove(&number).unwrap();
-            self.happen(happening);
+        while let Some(what) = self.happenings.next_until(end) {
+            self.happen(what);
         }
-        self.now = end;
     }
 
     fn at(&mut self, at: Duration, what: Happening) {
-        self.count += 1;
-        self.queue.push(Reverse((at.max(self.now), self.count)));
-        self.what.insert(self.count, what);
+        self.happenings.at(at, what);
     }
 
     fn happen(&mut self, what: Happening) {
@@ -152,7 +141,7 @@ impl World {
                 let names: Vec<String> = self.cells.keys().cloned().collect();
                 for name in names {
                     let stock = self.stocks.get_mut(&name).unwrap();
-                    stock.expire(self.now);
+                    stock.expire(self.happenings.now);
                     let summary = stock.summary();
                     self.with(&name, |cell, now| {
                         cell.supply(summary);
@@ -171,10 +160,13 @@ impl World {
                     if self.luck.in_thousand(self.hard.cut) {
                         self.set_link(&child, &parent, false);
                         let pause = Duration::from_millis(self.luck.below(120_000));
-                        self.at(self.now + pause, Happening::Restore(child, parent));
+                        self.at(
+                            self.happenings.now + pause,
+                            Happening::Restore(child, parent),
+                        );
                     }
                 }
-                self.at(self.now + self.period, Happening::Tick);
+                self.at(self.happenings.now + self.period, Happening::Tick);
             }
             Happening::Arrives(from, to, message) => {
                 let random = self.luck.next();
@@ -187,10 +179,15 @@ impl World {
     }
 
     /// A cell loses everything but what is kept of its services, and its stock.
-    fn restart(&mut self, name: &str) {
+    pub(super) fn restart(&mut self, name: &str) {
         let cell = &self.cells[name];
         let parent = self.parents.get(name).cloned();
-        let mut anew = Broker::new(name, parent.as_deref(), Ledger::default(), self.now);
+        let mut anew = Broker::new(
+            name,
+            parent.as_deref(),
+            Ledger::default(),
+            self.happenings.now,
+        );
         for (id, entry) in cell.ledger().entries() {
             // What a service needs is read anew.
             let need = match self.wanted.get(&id) {
@@ -200,7 +197,7 @@ impl World {
                     ..Need::default()
                 },
             };
-            anew.resume(self.now, need, entry);
+            anew.resume(self.happenings.now, need, entry);
         }
         self.cells.insert(name.to_owned(), anew);
         let links: Vec<(String, String)> = self
@@ -219,16 +216,16 @@ impl World {
     fn with(&mut self, name: &str, ask: impl FnOnce(&mut Broker, Duration) -> Vec<Send>) {
         let cell = self.cells.get_mut(name).unwrap();
         let stock = self.stocks.get_mut(name).unwrap();
-        let mut asked = VecDeque::from(ask(cell, self.now));
+        let mut asked = VecDeque::from(ask(cell, self.happenings.now));
         let mut sends = Vec::new();
         while let Some(send) = asked.pop_front() {
             if send.to != name {
                 sends.push(send);
                 continue;
             }
-            let answer = stock.hear(self.now, send.message);
+            let answer = stock.hear(self.happenings.now, send.message);
             cell.supply(stock.summary());
-            asked.extend(cell.hear(self.now, name, answer, self.luck.next()));
+            asked.extend(cell.hear(self.happenings.now, name, answer, self.luck.next()));
         }
         for (lot, known) in stock.lots() {
             assert!(
@@ -254,7 +251,7 @@ impl World {
                 let late = self.luck.in_thousand(self.hard.late);
                 let delay = if late { self.luck.below(90_000) } else { 20 };
                 let arrives = Happening::Arrives(name.to_owned(), to.clone(), message.clone());
-                self.at(self.now + Duration::from_millis(delay), arrives);
+                self.at(self.happenings.now + Duration::from_millis(delay), arrives);
             }
         }
     }

@@ -1,6 +1,0 @@
-//! The solver by itself.
-
-#![allow(dead_code)]
-
-#[path = "../src/scheduler/mod.rs"]
-pub mod scheduler;
