@@ -54,7 +54,7 @@ test-unit: ## Tests that need nothing but this source
 	cargo test --locked --doc
 	cargo test --locked --lib --bins $(PURE_TESTS)
 
-test-api: control-plane ## Tests against a real etcd and kube-apiserver
+test-api: machine-parts ## Tests against a real etcd and kube-apiserver
 	cargo test --locked --test $(API_TESTS)
 
 test-clusters: next-release ## Real clusters of local machines; needs root

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::{Value, json};
 
 /// Who applied what Lattice renders; everything else was written by controllers.
-const RENDERER: &str = "lattice.dev/render";
+pub const RENDERER: &str = "lattice.dev/render";
 
 const CORE: &str = "cluster.x-k8s.io/v1beta2";
 const BOOTSTRAP: &str = "bootstrap.cluster.x-k8s.io/v1beta2";

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds what local machines are made of, beside the control plane's programs: kubeadm, the controller manager,
-# the scheduler, kwok and Cluster API's managers. What is current is left alone.
+# the scheduler, kwok and Cluster API's managers; and clusterctl, which tests compare moves with. What is current is left
+# alone.
 set -eu
 
 into=$1
@@ -9,7 +10,7 @@ mkdir -p "$into"
 into=$(cd "$into" && pwd)
 stamp="$into/.machine-parts-built-from"
 programs="kubeadm kube-controller-manager kube-scheduler kwok
-    cluster-api-controller kubeadm-bootstrap-controller kubeadm-control-plane-controller"
+    cluster-api-controller kubeadm-bootstrap-controller kubeadm-control-plane-controller clusterctl"
 manifests=cluster-api.yaml
 pinned=$(cat "$tools"/control-plane/go.* "$tools"/kwok/go.* "$tools"/cluster-api/go.* "$0" | cksum)
 
@@ -60,6 +61,7 @@ link=$(linked sigs.k8s.io/cluster-api sigs.k8s.io/cluster-api/version)
 build cluster-api-controller sigs.k8s.io/cluster-api
 build kubeadm-bootstrap-controller sigs.k8s.io/cluster-api/bootstrap/kubeadm
 build kubeadm-control-plane-controller sigs.k8s.io/cluster-api/controlplane/kubeadm
+build clusterctl sigs.k8s.io/cluster-api/cmd/clusterctl
 module=$(go list -m -f '{{.Dir}}' sigs.k8s.io/cluster-api)
 for part in . bootstrap/kubeadm controlplane/kubeadm; do
     "$into/kubectl" kustomize "$module/$part/config/default"
