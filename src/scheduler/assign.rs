@@ -256,9 +256,10 @@ impl Task {
                 return Err(NoPlace);
             }
         }
-        let fine = constraint::of_service(state, self.s)
-            .iter()
-            .all(|why| waits_for_others(state, self.s, why));
+        let fine = constraint::all_kept(state, self.s)
+            || constraint::of_service(state, self.s)
+                .iter()
+                .all(|why| waits_for_others(state, self.s, why));
         fine.then_some(()).ok_or(NoPlace)
     }
 

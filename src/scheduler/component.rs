@@ -178,9 +178,9 @@ pub(crate) fn attempt(
     for &s in order {
         assign::place_service(state, s, search, only).ok()?;
     }
-    let fine = order.iter().all(|&s| {
-        constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
-    });
+    let fine = order
+        .iter()
+        .all(|&s| constraint::all_kept(state, s) && latency::unserved(state, s).is_none());
     fine.then(|| {
         let penalties: Micros = order.iter().map(|&s| state.penalty(s)).sum();
         state.hourly() + penalties

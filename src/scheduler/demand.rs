@@ -52,8 +52,9 @@ pub(crate) struct Eligible {
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
     sets: Vec<Eligible>,
-    by_selector: BTreeMap<(Selector, BTreeSet<String>), usize>,
-    usable: BTreeMap<(usize, Vec<bool>), Rc<[usize]>>,
+    by_selector: BTreeMap<Selector, BTreeMap<BTreeSet<String>, usize>>,
+    /// By set, and for each class whether it holds a replica.
+    usable: BTreeMap<usize, BTreeMap<Vec<bool>, Rc<[usize]>>>,
     /// For each region that some service requires: its name, and whether each pool is meant by it.
     regions: Vec<(String, Vec<bool>)>,
     by_region: BTreeMap<String, usize>,
@@ -85,14 +86,18 @@ impl Wishes {
         &mut self,
         snapshot: &Snapshot,
         pools: &[PoolView],
-        key: (Selector, BTreeSet<String>),
+        selector: &Selector,
+        labels: &BTreeSet<String>,
     ) -> usize {
-        if let Some(&set) = self.by_selector.get(&key) {
+        let known = self.by_selector.get(selector);
+        if let Some(&set) = known.and_then(|known| known.get(labels)) {
             return set;
         }
-        self.sets.push(passing(snapshot, pools, &key.0, &key.1));
-        self.by_selector.insert(key, self.sets.len() - 1);
-        self.sets.len() - 1
+        self.sets.push(passing(snapshot, pools, selector, labels));
+        let set = self.sets.len() - 1;
+        let known = self.by_selector.entry(selector.clone()).or_default();
+        known.insert(labels.clone(), set);
+        set
     }
 
     /// The open pools of a set that offer a class which a replica of this size fits. Services of which
@@ -109,7 +114,8 @@ impl Wishes {
         let takes = |c: &NodeClass| service.capacity_types.contains(c.capacity_type());
         let holding: Vec<bool> = classes.map(|c| fits(c) && takes(c)).collect();
         let set = &self.sets[eligible];
-        let list = self.usable.entry((eligible, holding)).or_insert_with(|| {
+        let known = self.usable.entry(eligible).or_default();
+        let list = known.entry(holding).or_insert_with(|| {
             let set = set.pools.iter().copied();
             set.filter(|&p| snapshot.pools[p].closed.is_none())
                 .filter(|&p| fit::fits_some(&pools[p].offers, service))
@@ -124,18 +130,19 @@ impl Wishes {
         let mut ties = demand.latency.iter().chain(&demand.dependents);
         let mut spread = demand.spread.iter();
         let several = |&p: &usize| pools[p].zones.are_several();
-        eligible.pools.iter().any(several)
-            && (spread.any(|rule| rule.topology == Topology::Zone)
-                || ties.any(|&(_, ms)| ms < SAME_REGION_MS)
-                || !eligible.zones.is_empty())
+        (spread.any(|rule| rule.topology == Topology::Zone)
+            || ties.any(|&(_, ms)| ms < SAME_REGION_MS)
+            || !eligible.zones.is_empty())
+            && eligible.pools.iter().any(several)
     }
 }
 
 /// The demands of all services. What preferences charge is not in them yet.
 pub(crate) fn all(snapshot: &Snapshot, pools: &[PoolView], wishes: &mut Wishes) -> Vec<Demand> {
-    let ids: BTreeMap<&ServiceId, usize> = (snapshot.services.iter().enumerate())
-        .map(|(s, service)| (&service.id, s))
-        .collect();
+    let number = |id: &ServiceId| {
+        let found = snapshot.services.binary_search_by(|s| s.id.cmp(id));
+        found.ok()
+    };
     let mut pinned: BTreeMap<&ServiceId, Vec<&Pin>> = BTreeMap::new();
     for pin in &snapshot.pins {
         pinned.entry(&pin.service).or_default().push(pin);
@@ -143,7 +150,7 @@ pub(crate) fn all(snapshot: &Snapshot, pools: &[PoolView], wishes: &mut Wishes) 
     let mut demands: Vec<Demand> = (snapshot.services.iter())
         .map(|service| {
             let mut demand = one(snapshot, pools, wishes, service);
-            demand.latency = latency(service, &|id| ids.get(id).copied());
+            demand.latency = latency(service, &number);
             let pins = pinned.get(&service.id).into_iter().flatten().copied();
             demand.pins = fixed(service, pins);
             demand
@@ -173,8 +180,7 @@ pub(crate) fn one(
     for region in &service.required_regions {
         demand.required.push(wishes.required(snapshot, region));
     }
-    let key = (service.pools.clone(), demand.compliance.clone());
-    demand.eligible = wishes.eligible(snapshot, pools, key);
+    demand.eligible = wishes.eligible(snapshot, pools, &service.pools, &demand.compliance);
     demand.usable = wishes.usable(snapshot, pools, demand.eligible, service);
     demand
 }

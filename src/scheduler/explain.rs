@@ -53,7 +53,7 @@ fn not_here(state: &mut State<'_>, s: usize, p: usize) -> Vec<Why> {
     let from = state
         .places(s)
         .iter()
-        .max_by_key(|(place, n)| (**n, **place))
+        .max_by_key(|(place, n)| (*n, *place))
         .map(|(place, _)| place.cluster);
     if let Some(c) = from {
         state.take_one(s, c);

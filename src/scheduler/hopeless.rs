@@ -4,7 +4,7 @@
 use super::constraint::{min_regions, required_regions};
 use super::model::Origin;
 use super::problem::Problem;
-use super::topology::SAME_CLUSTER_MS;
+use super::topology::{SAME_CLUSTER_MS, SAME_ZONE_MS};
 
 /// For each service whether it is hopeless; those with fixed replicas are never judged here.
 pub(crate) fn services(problem: &Problem<'_>) -> Vec<bool> {
@@ -64,6 +64,15 @@ fn alone(problem: &Problem<'_>, s: usize) -> bool {
 fn within_reach(problem: &Problem<'_>, s: usize, d: usize, ms: u32) -> bool {
     if !judged(problem, d) {
         return true;
+    }
+    let anywhere = |s: usize| problem.demands[s].required.is_empty();
+    // Mostly one pool will do for both of them.
+    if ms >= SAME_ZONE_MS && anywhere(s) && anywhere(d) {
+        let theirs = problem.eligible(d);
+        let both = |p: &usize| theirs.binary_search(p).is_ok();
+        if problem.eligible(s).iter().any(both) {
+            return true;
+        }
     }
     let theirs = spots(problem, d);
     let shared = share_clusters(problem, s, d);

@@ -80,16 +80,12 @@ fn exchange(state: &mut State<'_>, c: usize, n: usize) {
         }
         let (mark, before) = (state.mark(), state.usage[pool]);
         for &(s, count) in &node.tenants {
-            for _ in 0..count {
-                state.take(c, n, s);
-            }
+            state.take_many(c, n, s, count);
         }
         state.close(c, n);
         let new = state.open(c, &offer);
         for &(s, count) in &node.tenants {
-            for _ in 0..count {
-                state.put(c, new, s);
-            }
+            state.put_many(c, new, s, count);
         }
         if state.broken_limits(pool, &before).is_empty() {
             return;
@@ -158,9 +154,7 @@ fn empty_node(
 ) -> bool {
     let pool = state.clusters[c].pool;
     for &(s, count) in tenants {
-        for _ in 0..count {
-            state.take(c, n, s);
-        }
+        state.take_many(c, n, s, count);
     }
     state.close(c, n);
     let mut tenants = tenants.iter();
@@ -185,9 +179,9 @@ pub(crate) fn put_into_room(
 }
 
 pub(crate) fn all_fine(state: &State<'_>, tenants: &[(usize, u32)]) -> bool {
-    tenants.iter().all(|&(s, _)| {
-        constraint::of_service(state, s).is_empty() && latency::unserved(state, s).is_none()
-    })
+    tenants
+        .iter()
+        .all(|&(s, _)| constraint::all_kept(state, s) && latency::unserved(state, s).is_none())
 }
 
 /// Moves everything off a cluster that its policy finds too little used, where that saves money.

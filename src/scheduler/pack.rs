@@ -181,7 +181,7 @@ fn fit(
             continue;
         }
         let mut fits = false;
-        for (n, node) in cluster.nodes.iter().enumerate() {
+        for (n, node) in cluster.roomy(service.size) {
             if !takes(service, s, node) {
                 continue;
             }
@@ -203,7 +203,8 @@ fn fit(
     best.map(|(_, c, n)| (c, n))
 }
 
-fn takes(service: &Service, s: usize, node: &Node) -> bool {
+/// Whether a node takes a replica of a service.
+pub(crate) fn takes(service: &Service, s: usize, node: &Node) -> bool {
     node.live
         && service.size.fits(node.free)
         && service.capacity_types.contains(node.offer.capacity_type)
@@ -218,7 +219,8 @@ pub(crate) fn has_room(state: &State<'_>, s: usize, pool: usize) -> bool {
         if !cluster.may_have_room(service.size) || !accepts(state, c, s) {
             return false;
         }
-        let found = cluster.nodes.iter().any(|node| takes(service, s, node));
+        let mut roomy = cluster.roomy(service.size);
+        let found = roomy.any(|(_, node)| takes(service, s, node));
         if !found {
             cluster.measure_room();
         }

@@ -141,13 +141,24 @@ fn offer(problem: &Problem<'_>, pool: usize, class: usize, declared: bool) -> Op
 /// Puts back what fits; a service that has grown since is placed anew.
 fn hold(state: &mut State<'_>, c: usize, n: usize, s: usize, count: u32) {
     let service = state.problem.service(s);
-    for held in 0..count {
-        let node = &state.clusters[c].nodes[n];
-        let takes = (service.capacity_types).contains(node.offer.capacity_type);
-        let fits = service.size.fits(node.free) && !(service.one_per_node && held > 0);
-        if fits && takes {
-            state.put(c, n, s);
+    let node = &state.clusters[c].nodes[n];
+    if !(service.capacity_types).contains(node.offer.capacity_type) {
+        return;
+    }
+    let most = if service.one_per_node {
+        count.min(1)
+    } else {
+        count
+    };
+    let fits = |n: u32| service.size.times(u64::from(n)).fits(node.free);
+    let mut held = 0;
+    for bit in (0..u32::BITS).rev().map(|bit| 1 << bit) {
+        if held + bit <= most && fits(held + bit) {
+            held += bit;
         }
+    }
+    if held > 0 {
+        state.put_many(c, n, s, held);
     }
 }
 

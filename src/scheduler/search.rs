@@ -20,7 +20,7 @@ const MARGINAL_LIMIT: usize = 6_000;
 /// one in so many. Fewer are what placing at once left over, or came lately.
 const BULK: usize = 64;
 const BULK_ONE_IN: usize = 20;
-/// Rounds in which services that later placements disturbed are placed anew.
+/// Rounds in which services that others disturbed are placed anew.
 const MEND_ROUNDS: usize = 3;
 
 /// The ways to search a fleet of this size for so many services without a place: one, and more where that is
@@ -103,25 +103,17 @@ pub(crate) fn one_pass(
 ) -> BTreeSet<usize> {
     let mut unplaced = BTreeSet::new();
     relieve_full_pools(state, search);
-    let mut order: Vec<&Vec<usize>> = groups.iter().collect();
-    order.sort_by_cached_key(|members| urgency(state.problem, members));
-    for members in &order {
-        place_group(state, members, search, &mut unplaced);
-    }
-    for _ in 0..MEND_ROUNDS {
-        let mut mended = false;
-        for members in &order {
-            let disturbed = members
-                .iter()
-                .any(|&s| !unplaced.contains(&s) && !is_placed(state, s));
-            if disturbed {
-                unplaced.retain(|s| !members.contains(s));
-                place_group(state, members, search, &mut unplaced);
-                mended = true;
-            }
-        }
-        if !mended {
+    for _ in 0..=MEND_ROUNDS {
+        let waits = |s: &usize| !unplaced.contains(s) && !is_placed(state, *s);
+        let waiting = groups.iter().filter(|members| members.iter().any(waits));
+        let mut waiting: Vec<&Vec<usize>> = waiting.collect();
+        if waiting.is_empty() {
             break;
+        }
+        waiting.sort_by_cached_key(|members| urgency(state.problem, members));
+        for members in waiting {
+            unplaced.retain(|s| !members.contains(s));
+            place_group(state, members, search, &mut unplaced);
         }
     }
     unplaced
@@ -159,8 +151,7 @@ fn urgency(problem: &Problem<'_>, members: &[usize]) -> impl Ord + use<> {
 
 /// Whether a service has exactly its replicas, all where they may be.
 pub(crate) fn is_placed(state: &State<'_>, s: usize) -> bool {
-    state.replicas(s) == state.problem.service(s).replicas
-        && constraint::of_service(state, s).is_empty()
+    state.replicas(s) == state.problem.service(s).replicas && constraint::all_kept(state, s)
 }
 
 fn place_group(
@@ -213,7 +204,7 @@ fn shrink(state: &mut State<'_>, s: usize) {
         for place in places {
             let mark = state.mark();
             state.take_at(s, place);
-            let harm = !constraint::of_service(state, s).is_empty()
+            let harm = !constraint::all_kept(state, s)
                 || state.problem.demands[s]
                     .dependents
                     .iter()

@@ -43,9 +43,14 @@ pub fn first(snapshot: &Snapshot) -> Solution {
         if compares_really(asked.problem) {
             return whole(asked, groups, true);
         }
-        let (found, guide) = quick(asked, groups);
+        let (found, guide, state) = quick(asked, groups);
         let fleet = gained(asked, without_halves(asked, asked, found)).fleet;
-        let mut solution = finish(asked, &fleet);
+        // Of what was there before, loading may leave something out.
+        let after = match fleet.unplaced.is_empty() && asked.clusters.is_empty() {
+            true => state,
+            false => prior::load(asked.problem, &fleet.clusters),
+        };
+        let mut solution = finish(asked, &fleet, after);
         solution.certificate = certificate(asked.problem, &fleet.unplaced, guide, Effort::Little);
         solution
     })
@@ -60,8 +65,10 @@ fn whole(asked: &State<'_>, groups: &[Vec<usize>], certify: bool) -> Solution {
     let (first, guide) = round(asked, groups);
     let first = gained(asked, without_halves(asked, asked, first));
     let first = to_the_optimum(problem, first).fleet;
-    let (fleet, moves) = calmed(asked, groups, settled(asked, groups, first));
-    let mut solution = finish(asked, &fleet);
+    let settled = settled(asked, groups, first);
+    let (fleet, moves) = calmed(asked, groups, settled);
+    let after = prior::load(problem, &fleet.clusters);
+    let mut solution = finish(asked, &fleet, after);
     solution.moves = moves;
     if certify {
         solution.certificate = certificate(problem, &fleet.unplaced, guide, Effort::Full);
@@ -98,7 +105,8 @@ pub(crate) fn told(
             .filter_map(|id| problem.service_named(id))
             .collect(),
     };
-    finish(&asked, &fleet)
+    let after = prior::load(&problem, &fleet.clusters);
+    finish(&asked, &fleet, after)
 }
 
 /// Looks at a fleet as what is there already. What preferences charge may depend on what is where, and is found
@@ -260,10 +268,9 @@ fn overfull(state: &State<'_>) -> bool {
     broken.any(|limits| !limits.is_empty())
 }
 
-/// Holds the outcome against what was asked about.
-fn finish(asked: &State<'_>, fleet: &Fleet) -> Solution {
+/// Holds the outcome, which `after` is the state of, against what was asked about.
+fn finish(asked: &State<'_>, fleet: &Fleet, mut after: State<'_>) -> Solution {
     let problem = asked.problem;
-    let mut after = prior::load(problem, &fleet.clusters);
     let rating = rate(&after, &fleet.unplaced);
     let outcomes = (0..problem.demands.len())
         .map(|s| {
@@ -287,6 +294,9 @@ fn finish(asked: &State<'_>, fleet: &Fleet) -> Solution {
 }
 
 fn same_places(before: &State<'_>, after: &State<'_>, s: usize) -> bool {
+    if before.places(s).is_empty() || after.places(s).is_empty() {
+        return before.places(s).is_empty() && after.places(s).is_empty();
+    }
     let named = |state: &State<'_>| -> BTreeMap<String, u32> {
         let places = state.in_clusters(s).into_iter();
         places

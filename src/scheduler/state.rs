@@ -3,10 +3,13 @@
 
 mod cluster;
 mod kept;
+mod places;
 mod usage;
 
+use cluster::Room;
 pub(crate) use cluster::{ClusterState, Node};
 pub(crate) use kept::Net;
+pub(crate) use places::Places;
 pub(crate) use usage::Usage;
 
 use super::constraint::{budget, caps};
@@ -22,10 +25,25 @@ use std::ops::{Deref, DerefMut};
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Found,
-    Opened { c: usize },
-    Closed { c: usize, n: usize },
-    Put { c: usize, n: usize, s: usize },
-    Taken { c: usize, n: usize, s: usize },
+    Opened {
+        c: usize,
+    },
+    Closed {
+        c: usize,
+        n: usize,
+    },
+    Put {
+        c: usize,
+        n: usize,
+        s: usize,
+        count: u32,
+    },
+    Taken {
+        c: usize,
+        n: usize,
+        s: usize,
+        count: u32,
+    },
 }
 
 impl Change {
@@ -48,7 +66,7 @@ pub(crate) struct Contents {
     pub steps: u64,
     /// Pools, with the policy that governs, where this search makes no new cluster.
     pub no_founding: BTreeSet<(usize, Option<usize>)>,
-    places: Vec<BTreeMap<Place, u32>>,
+    places: Vec<Places>,
     /// What the risk to each service's replicas is taken to cost.
     risks: Vec<Micros>,
     /// Each change, and whether its cluster had been touched before it.
@@ -65,7 +83,7 @@ pub(crate) struct State<'p> {
 impl Contents {
     /// Replicas of a service.
     pub fn replicas(&self, s: usize) -> u32 {
-        self.places[s].values().sum()
+        self.places[s].total()
     }
 
     /// Cost of all nodes.
@@ -99,7 +117,7 @@ impl<'p> State<'p> {
         let contents = Contents {
             by_pool: vec![Vec::new(); problem.pools.len()],
             usage: vec![Usage::default(); problem.pools.len()],
-            places: vec![BTreeMap::new(); problem.snapshot.services.len()],
+            places: vec![Places::default(); problem.snapshot.services.len()],
             risks: vec![0; problem.snapshot.services.len()],
             ..Contents::default()
         };
@@ -107,18 +125,12 @@ impl<'p> State<'p> {
     }
 
     /// Where a service's replicas are.
-    pub fn places(&self, s: usize) -> &BTreeMap<Place, u32> {
+    pub fn places(&self, s: usize) -> &Places {
         &self.places[s]
     }
 
     pub fn replicas_in(&self, s: usize, c: usize) -> u32 {
-        let place = |zone| Place {
-            pool: self.clusters[c].pool,
-            cluster: c,
-            zone,
-        };
-        let zones = self.places[s].range(place(0)..=place(usize::MAX));
-        zones.map(|(_, n)| n).sum()
+        self.places[s].in_cluster(self.clusters[c].pool, c)
     }
 
     /// A service's replicas by pool and cluster, in whatever zone.
@@ -161,13 +173,14 @@ impl<'p> State<'p> {
                     }
                 }
                 Change::Opened { c } => self.alter(c, |cluster| {
+                    cluster.room.pop();
                     if let Some(node) = cluster.nodes.pop() {
                         cluster.discount_node(&node.offer);
                     }
                 }),
                 Change::Closed { c, n } => self.set_live(c, n, true),
-                Change::Put { c, n, s } => self.shift(c, n, s, false),
-                Change::Taken { c, n, s } => self.shift(c, n, s, true),
+                Change::Put { c, n, s, count } => self.shift(c, n, s, count, false),
+                Change::Taken { c, n, s, count } => self.shift(c, n, s, count, true),
             }
             if let Some(cluster) = change.cluster() {
                 self.clusters[cluster].touched = touched;
@@ -207,6 +220,7 @@ impl<'p> State<'p> {
                 live: true,
                 existed: false,
             });
+            cluster.room.push(Room::default());
             cluster.has_free(cluster.nodes.len() - 1);
         });
         self.clusters[c].nodes.len() - 1
@@ -220,14 +234,24 @@ impl<'p> State<'p> {
 
     /// Puts one replica onto a node.
     pub fn put(&mut self, c: usize, n: usize, s: usize) {
-        self.record(Change::Put { c, n, s });
-        self.shift(c, n, s, true);
+        self.put_many(c, n, s, 1);
+    }
+
+    /// Puts so many replicas onto a node.
+    pub fn put_many(&mut self, c: usize, n: usize, s: usize, count: u32) {
+        self.record(Change::Put { c, n, s, count });
+        self.shift(c, n, s, count, true);
     }
 
     /// Takes one replica off a node.
     pub fn take(&mut self, c: usize, n: usize, s: usize) {
-        self.record(Change::Taken { c, n, s });
-        self.shift(c, n, s, false);
+        self.take_many(c, n, s, 1);
+    }
+
+    /// Takes so many replicas off a node, which must be on it.
+    pub fn take_many(&mut self, c: usize, n: usize, s: usize, count: u32) {
+        self.record(Change::Taken { c, n, s, count });
+        self.shift(c, n, s, count, false);
     }
 
     /// Takes one replica of a service out of a cluster, from its least used node, and closes the
@@ -336,45 +360,44 @@ impl<'p> State<'p> {
                 cluster.has_free(n);
             } else {
                 cluster.discount_node(&offer);
+                cluster.room[n] = Room::default();
             }
         });
     }
 
-    fn shift(&mut self, c: usize, n: usize, s: usize, add: bool) {
-        let size = self.problem.service(s).size;
+    fn shift(&mut self, c: usize, n: usize, s: usize, count: u32, add: bool) {
+        let size = self.problem.service(s).size.times(u64::from(count));
         let offer = &self.clusters[c].nodes[n].offer;
         let place = self.problem.place(self.clusters[c].pool, c, offer);
-        self.risks[s] += if add { offer.risk } else { -offer.risk };
-        self.alter(c, |cluster| {
-            cluster.touched = true;
-            let node = &mut cluster.nodes[n];
-            let at = node.tenants.binary_search_by_key(&s, |t| t.0);
-            match (add, at) {
-                (true, Ok(i)) => node.tenants[i].1 += 1,
-                (true, Err(i)) => node.tenants.insert(i, (s, 1)),
-                (false, Ok(i)) if node.tenants[i].1 > 1 => node.tenants[i].1 -= 1,
-                (false, Ok(i)) => {
-                    node.tenants.remove(i);
-                }
-                (false, Err(_)) => return,
-            }
-            if add {
-                node.free -= size;
-                cluster.replicas += 1;
-            } else {
-                node.free += size;
-                cluster.replicas -= 1;
-                cluster.has_free(n);
-            }
-        });
-        let places = &mut self.places[s];
+        let risk = offer.risk * Micros::from(count);
+        self.risks[s] += if add { risk } else { -risk };
+        let cluster = &mut self.contents.clusters[c];
+        let before = cluster.replicas;
+        let after = if add { before + count } else { before - count };
+        if (before == 0) != (after == 0) {
+            // With its first replica, or without its last, the cluster may count or no longer count.
+            self.alter(c, |cluster| cluster.replicas = after);
+        }
+        let cluster = &mut self.contents.clusters[c];
+        cluster.replicas = after;
+        cluster.touched = true;
+        let node = &mut cluster.nodes[n];
+        let at = node.tenants.binary_search_by_key(&s, |t| t.0);
+        match (add, at) {
+            (true, Ok(i)) => node.tenants[i].1 += count,
+            (true, Err(i)) => node.tenants.insert(i, (s, count)),
+            (false, Ok(i)) if node.tenants[i].1 > count => node.tenants[i].1 -= count,
+            (false, Ok(i)) => drop(node.tenants.remove(i)),
+            (false, Err(_)) => {}
+        }
         if add {
-            *places.entry(place).or_insert(0) += 1;
-        } else if let Some(n) = places.get_mut(&place) {
-            *n -= 1;
-            if *n == 0 {
-                places.remove(&place);
-            }
+            node.free -= size;
+            cluster.room[n] = Room::of(cluster.nodes[n].free);
+            self.places[s].add(place, count);
+        } else {
+            node.free += size;
+            cluster.has_free(n);
+            self.places[s].remove(place, count);
         }
     }
 }

@@ -49,8 +49,11 @@ pub(super) fn round(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option
     (best, guide)
 }
 
-/// One way that takes little time: it places everything, and improves nothing.
-pub(super) fn quick(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option<Guide>) {
+/// One way that takes little time: it places everything, and improves nothing. Also the state that it came to.
+pub(super) fn quick<'p>(
+    base: &State<'p>,
+    groups: &[Vec<usize>],
+) -> (Outcome, Option<Guide>, State<'p>) {
     let missing = missing(base);
     let guide =
         is_bulk(base.problem, missing.len()).then(|| Guide::new(base, &missing, Effort::Little));
@@ -65,7 +68,7 @@ pub(super) fn quick(base: &State<'_>, groups: &[Vec<usize>]) -> (Outcome, Option
         rating: rate(&state, &unplaced),
         fleet: Fleet::of(&state, unplaced),
     };
-    (outcome, guide)
+    (outcome, guide, state)
 }
 
 /// Which services do not run yet.

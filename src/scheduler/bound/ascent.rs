@@ -13,10 +13,16 @@ use crate::scheduler::units::Micros;
 const FIRST_STEP: f64 = 0.3;
 /// How much above the bound a plan may be to count as good enough.
 const NEAR: f64 = 1.005;
-/// How many times smaller the last step is than the first.
-const SLOWING: f64 = 100.0;
 /// Steps between two looks at the averaged prices.
 const LOOK: usize = 25;
+
+/// How prices are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub steps: usize,
+    /// How many times smaller the last step is than the first.
+    pub slowing: f64,
+}
 
 /// Prices of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -74,8 +80,9 @@ struct Market<'a> {
     takes: Vec<Vec<Limits>>,
 }
 
-/// Looks for prices in so many steps.
-pub(crate) fn ascend(rows: &Rows, groups: &Groups, supplies: &[Supply], steps: usize) -> Prices {
+/// Looks for prices.
+pub(crate) fn ascend(rows: &Rows, groups: &Groups, supplies: &[Supply], pace: Pace) -> Prices {
+    let Pace { steps, slowing } = pace;
     let total = demand(groups);
     let count = rows.pools.len();
     let mut prices = first_prices(supplies, total);
@@ -97,7 +104,7 @@ pub(crate) fn ascend(rows: &Rows, groups: &Groups, supplies: &[Supply], steps: u
         }
         let late = step * 3 >= steps;
         let done = step as f64 / steps as f64;
-        let pace = FIRST_STEP * level / (1.0 + SLOWING * done * done);
+        let pace = FIRST_STEP * level / (1.0 + slowing * done * done);
         for row in 0..count {
             let asked = market.asked[row];
             let offered = market.offered(row);

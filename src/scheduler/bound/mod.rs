@@ -16,7 +16,7 @@ mod quotes;
 pub(crate) mod supply;
 
 use super::problem::Problem;
-use ascent::Prices;
+use ascent::{Pace, Prices};
 use certificate::Certificate;
 use groups::{Groups, Rows};
 
@@ -28,9 +28,13 @@ const STEPS: (usize, usize) = (300, 10_000);
 const SMALL_FLEET: usize = 300;
 const LARGE_FLEET: (usize, usize) = (40, 2_000);
 
-/// Steps for a plan that is to be there at once. With fewer, prices send more to pools than these have room for,
-/// and finding other places takes longer than the steps.
-const FEW_STEPS: usize = 400;
+/// How many times smaller the last step is than the first.
+const SLOWING: f64 = 100.0;
+/// For a plan that is to be there at once.
+const QUICK: Pace = Pace {
+    steps: 200,
+    slowing: 30.0,
+};
 
 /// How much work goes into a plan and its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +46,18 @@ pub(crate) enum Effort {
 }
 
 impl Effort {
-    /// Steps of ascent for a fleet of this size.
-    pub fn steps(self, rows: &Rows, groups: &Groups) -> usize {
+    /// The pace of ascent for a fleet of this size.
+    pub fn pace(self, rows: &Rows, groups: &Groups) -> Pace {
         let pools = rows.pools.len();
-        let wanted = match self {
-            Effort::Little => FEW_STEPS,
-            Effort::Full => (pools * SMALL_FLEET).min(pools * LARGE_FLEET.0 + LARGE_FLEET.1),
-        };
         let affordable = LOOKS / groups.looks().max(1);
-        wanted.min(affordable).clamp(STEPS.0, STEPS.1)
+        let wanted = (pools * SMALL_FLEET).min(pools * LARGE_FLEET.0 + LARGE_FLEET.1);
+        match self {
+            Effort::Little => QUICK,
+            Effort::Full => Pace {
+                steps: wanted.min(affordable).clamp(STEPS.0, STEPS.1),
+                slowing: SLOWING,
+            },
+        }
     }
 }
 
@@ -69,7 +76,7 @@ pub(crate) fn certify(
     let rows = Rows::new(problem);
     let groups = Groups::new(problem, &rows, services, false);
     let supplies = supply::all(problem, &rows);
-    let prices = ascent::ascend(&rows, &groups, &supplies, effort.steps(&rows, &groups));
+    let prices = ascent::ascend(&rows, &groups, &supplies, effort.pace(&rows, &groups));
     let list = certificate::rounded(problem, &rows, &prices);
     certificate::prove(problem, &rows, list, services)
 }

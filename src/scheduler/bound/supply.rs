@@ -63,6 +63,19 @@ impl Supply {
         }
     }
 
+    /// The most cores and memory, in this ratio, that nodes of one class would have within the limits.
+    pub fn most(&self, ratio: [f64; 2]) -> [f64; 2] {
+        let times = self.classes.iter().map(|class| {
+            let limits = self.limits.0.iter().zip(class.takes.0);
+            let nodes = limits.fold(f64::INFINITY, |most, (limit, takes)| {
+                most.min(limit / takes.max(1e-9))
+            });
+            nodes * (class.cpu / ratio[0].max(1.0)).min(class.mem / ratio[1].max(1.0))
+        });
+        let times = times.fold(0.0, f64::max);
+        [ratio[0].max(1.0) * times, ratio[1].max(1.0) * times]
+    }
+
     /// Whether anything keeps the row from selling without end.
     pub fn is_limited(&self) -> bool {
         self.limits.0.iter().any(|limit| limit.is_finite())

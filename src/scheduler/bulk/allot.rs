@@ -3,13 +3,14 @@
 
 use super::Guide;
 use super::demand;
-use super::extra;
+use super::extra::Extra;
 use super::weight;
+use crate::scheduler::bound::Effort;
 use crate::scheduler::bound::groups::Cell;
 use crate::scheduler::constraint::spread::Evenness;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::State;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Share of what a pool is expected to sell that it is given before it gets dearer.
 const TARGET: f64 = 0.96;
@@ -17,6 +18,8 @@ const TARGET: f64 = 0.96;
 const SLOPE: f64 = 0.1;
 /// How much dearer it gets per target beyond it, where one of its limits is scarce.
 const WALL: f64 = 1.0;
+/// The same in any pool where prices are rough.
+const STEEP_WALL: f64 = 30.0;
 /// How much dearer a resource gets that is given out faster than the other.
 const UNEVEN: f64 = 0.5;
 /// What a pool is dearer that is expected to sell hardly anything.
@@ -39,10 +42,9 @@ pub(crate) struct Allotment<'a> {
     /// Cores and memory that each row is expected to sell.
     targets: Vec<[f64; 2]>,
     given: Vec<[f64; 2]>,
-    /// Prices as they are now.
-    prices: Vec<(f32, f32)>,
-    /// By shape: how much more than its worth a replica costs in each row.
-    extra: BTreeMap<(u64, u64), Vec<f32>>,
+    /// Prices of cores and of memory as they are now.
+    prices: [Vec<f32>; 2],
+    extra: Extra,
     shares: Vec<Share>,
 }
 
@@ -54,8 +56,8 @@ impl<'a> Allotment<'a> {
             guide,
             targets: (0..rows).map(|row| target(guide, row)).collect(),
             given: vec![[0.0; 2]; rows],
-            prices: vec![(0.0, 0.0); rows],
-            extra: extra::all(guide),
+            prices: [vec![0.0; rows], vec![0.0; rows]],
+            extra: Extra::new(guide),
             shares: Vec::new(),
         };
         for row in 0..rows {
@@ -112,13 +114,14 @@ impl<'a> Allotment<'a> {
     fn group(&mut self, members: &[usize]) {
         let before = self.shares.len();
         let reach = match members.len() {
-            1 => vec![self.problem.demands[members[0]].usable.to_vec()],
+            1 => Vec::new(),
             _ => demand::within_reach(self.problem, members),
         };
         // Dependents first: where they are says where their dependencies must be.
         for (at, &s) in members.iter().enumerate().rev() {
             let needs = self.needs(members, s, before);
-            if !self.service(s, &reach[at], &needs) {
+            let reach = reach.get(at).map(Vec::as_slice);
+            if !self.service(s, reach, &needs) {
                 self.take_back(before);
                 return;
             }
@@ -150,7 +153,10 @@ impl<'a> Allotment<'a> {
         needs
     }
 
-    fn service(&mut self, s: usize, pools: &[usize], needs: &[Vec<usize>]) -> bool {
+    /// Allots a service to pools within `reach`, or to any that it may use.
+    fn service(&mut self, s: usize, reach: Option<&[usize]>, needs: &[Vec<usize>]) -> bool {
+        let problem = self.problem;
+        let pools = reach.unwrap_or(&problem.demands[s].usable);
         let mut mine: Vec<(usize, u32)> = Vec::new();
         let mut left = self.problem.service(s).replicas;
         let mut even = Evenness::none_yet(self.problem, s);
@@ -160,7 +166,7 @@ impl<'a> Allotment<'a> {
             }
             let within = need
                 .iter()
-                .filter(|p| pools.contains(p))
+                .filter(|p| pools.binary_search(p).is_ok())
                 .copied()
                 .collect::<Vec<_>>();
             let Some(p) = self.cheapest(s, &within, &even).filter(|_| left > 0) else {
@@ -171,10 +177,16 @@ impl<'a> Allotment<'a> {
         }
         let mut regions: BTreeSet<usize> = mine.iter().map(|(p, _)| self.region(*p)).collect();
         while (regions.len() as u32) < self.problem.demands[s].min_regions {
-            let other: Vec<usize> = (pools.iter().copied())
-                .filter(|p| !regions.contains(&self.region(*p)))
-                .collect();
-            let Some(p) = self.cheapest(s, &other, &even).filter(|_| left > 0) else {
+            let found = match self.is_free(s, reach, &even) {
+                true => self.cheapest_anywhere(s, &regions),
+                false => {
+                    let other: Vec<usize> = (pools.iter().copied())
+                        .filter(|p| !regions.contains(&self.region(*p)))
+                        .collect();
+                    self.cheapest(s, &other, &even)
+                }
+            };
+            let Some(p) = found.filter(|_| left > 0) else {
                 return false;
             };
             regions.insert(self.region(p));
@@ -182,7 +194,11 @@ impl<'a> Allotment<'a> {
             left -= 1;
         }
         while left > 0 {
-            let Some(p) = self.cheapest(s, pools, &even) else {
+            let found = match self.is_free(s, reach, &even) {
+                true => self.cheapest_anywhere(s, &BTreeSet::new()),
+                false => self.cheapest(s, pools, &even),
+            };
+            let Some(p) = found else {
                 return false;
             };
             let n = if even.is_empty() {
@@ -200,16 +216,53 @@ impl<'a> Allotment<'a> {
         self.guide.rows.region(pool)
     }
 
+    /// Whether nothing but prices decides where a replica goes.
+    fn is_free(&self, s: usize, reach: Option<&[usize]>, even: &[Evenness]) -> bool {
+        let cell = self.guide.groups.of[s].map(|at| &self.guide.groups.cells[at]);
+        reach.is_none() && even.is_empty() && cell.is_some_and(|cell| cell.penalties.is_empty())
+    }
+
+    /// The pool where a replica costs the least now, outside some regions, of all that a service may use.
+    fn cheapest_anywhere(&self, s: usize, without: &BTreeSet<usize>) -> Option<usize> {
+        let (rows, groups) = (&self.guide.rows, &self.guide.groups);
+        let at = groups.of[s]?;
+        let cell = &groups.cells[at];
+        let set = &groups.sets[cell.set];
+        let mut best: Option<(f32, usize)> = None;
+        let mut look = |segment: usize| {
+            for run in &groups.segments[segment].runs {
+                let found = self.extra.least(at, cell, run.from..run.to, &self.prices);
+                if best.is_none_or(|(least, _)| found.0 < least) {
+                    best = Some(found);
+                }
+            }
+        };
+        match without.is_empty() {
+            true => look(set.whole),
+            false => {
+                for &segment in &set.regions {
+                    let first = groups.segments[segment].rows().next();
+                    let region = first.map(|row| rows.region(rows.pools[row]));
+                    if region.is_some_and(|region| !without.contains(&region)) {
+                        look(segment);
+                    }
+                }
+            }
+        }
+        best.map(|(_, row)| rows.pools[row])
+    }
+
     /// The pool where a replica costs the least now.
     fn cheapest(&self, s: usize, pools: &[usize], even: &[Evenness]) -> Option<usize> {
-        let cell: &Cell = &self.guide.groups.cells[self.guide.groups.of[s]?];
+        let at = self.guide.groups.of[s]?;
+        let cell: &Cell = &self.guide.groups.cells[at];
         let (cpu, mem) = (cell.cpu as f32, cell.mem as f32);
-        let extra = self.extra.get(&(cell.cpu as u64, cell.mem as u64))?;
+        let extra = self.extra.of(at);
         let allowed = |p: usize| even.iter().all(|e| e.allows_pool(self.problem, p));
         let mut best: Option<(f32, usize)> = None;
         for &p in pools {
             let row = self.guide.rows.of[p];
-            let (a, b) = self.prices[row];
+            let (a, b) = (self.prices[0][row], self.prices[1][row]);
             let penalty = cell.penalties.get(row).map_or(0.0, |x| *x as f32);
             let price = (a * cpu + b * mem) * extra[row] + penalty;
             if best.is_none_or(|(least, _)| price < least) && allowed(p) {
@@ -273,13 +326,17 @@ impl<'a> Allotment<'a> {
         if target[0] <= 0.0 || target[1] <= 0.0 {
             let limits = &self.guide.supplies[row].limits.0;
             let factor = |i: usize| 1.0 + CLOSED + 2.0 * given[i] / limits[1 + i].min(1e12);
-            self.prices[row] = asked(price.cpu * factor(0), price.mem * factor(1));
+            self.ask(row, price.cpu * factor(0), price.mem * factor(1));
             return;
         }
         let scarce = self.guide.prices.worth[row]
             .iter()
             .any(|worth| *worth > 0.0);
-        let wall = if scarce { WALL } else { 0.0 };
+        let wall = match self.guide.effort {
+            Effort::Little => STEEP_WALL,
+            Effort::Full if scarce => WALL,
+            Effort::Full => 0.0,
+        };
         let fill = [given[0] / target[0], given[1] / target[1]];
         let whole = price.of(target[0], target[1]);
         let dearer = |i: usize| {
@@ -287,10 +344,17 @@ impl<'a> Allotment<'a> {
             let uneven = (fill[i] - fill[1 - i].max(1.0)).max(0.0);
             whole / target[i] * (wall * over + UNEVEN * uneven)
         };
-        self.prices[row] = asked(
+        self.ask(
+            row,
             price.cpu * (1.0 + SLOPE * fill[0]) + dearer(0),
             price.mem * (1.0 + SLOPE * fill[1]) + dearer(1),
         );
+    }
+
+    /// Sets prices; never nothing at all, so that the smaller replica is the cheaper one.
+    fn ask(&mut self, row: usize, cpu: f64, mem: f64) {
+        self.prices[0][row] = cpu as f32 + 1e-6;
+        self.prices[1][row] = mem as f32 + 1e-7;
     }
 
     /// What was allotted since the last time.
@@ -330,11 +394,6 @@ impl<'a> Allotment<'a> {
             }
         }
     }
-}
-
-/// Never nothing at all, so that the smaller replica is the cheaper one.
-fn asked(cpu: f64, mem: f64) -> (f32, f32) {
-    (cpu as f32 + 1e-6, mem as f32 + 1e-7)
 }
 
 /// What a row is expected to sell. Rows that would hardly sell half a node are closed.

@@ -3,6 +3,7 @@
 use crate::scheduler::model::Topology;
 use crate::scheduler::problem::Problem;
 use crate::scheduler::topology::SAME_ZONE_MS;
+use std::rc::Rc;
 
 /// Whether a group of services can be allotted pool by pool: what depends on clusters or on a pool's zones cannot, nor what
 /// prices of cores and memory say too little of.
@@ -29,8 +30,15 @@ pub(crate) fn within_reach(problem: &Problem<'_>, members: &[usize]) -> Vec<Vec<
             let Some(of) = members[..at].iter().position(|&m| m == d) else {
                 continue;
             };
+            // Where the dependency may be anywhere that this one may be, nothing is too far.
+            let alike = Rc::ptr_eq(&demand.usable, &problem.demands[d].usable);
+            if alike && lists[of].len() == problem.demands[d].usable.len() {
+                continue;
+            }
             let near = |p: usize, q: usize| p == q || problem.distances.pools(p, q) <= ms;
-            pools.retain(|&p| lists[of].iter().any(|&q| near(p, q)));
+            pools.retain(|&p| {
+                lists[of].binary_search(&p).is_ok() || lists[of].iter().any(|&q| near(p, q))
+            });
         }
         lists.push(pools);
     }

@@ -22,6 +22,8 @@ pub(crate) fn all(state: &mut State<'_>, guide: &Guide, shares: &[Share]) -> Vec
     let mut left = Vec::new();
     for ((pool, policy), shares) in lots {
         left.extend(lot(state, guide, (pool, policy), &shares));
+        // There is no way back from here, and no memory is to be spent on one.
+        state.commit();
     }
     left
 }
@@ -194,9 +196,7 @@ impl Shop {
         let offer = &problem.pools[pool].offers[class];
         let n = state.open(c, offer);
         for &(s, count) in tenants {
-            for _ in 0..count {
-                state.put(c, n, s);
-            }
+            state.put_many(c, n, s, count);
         }
         if state.broken_limits(pool, &before).is_empty() {
             *current = Some(c);

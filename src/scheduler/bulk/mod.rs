@@ -23,6 +23,9 @@ const ROUNDS: usize = 3;
 /// Rounds in which what has few choices takes the place of what has more.
 const DISPLACEMENTS: usize = 4;
 
+/// Share of all that is asked for that is taken to be asked for everywhere alike.
+const EVERYWHERE: f64 = 0.2;
+
 /// What counts as large: a core as much as 4 GiB, the usual ratio of nodes.
 fn weight(size: Resources) -> u64 {
     size.milli_cores * 4 + size.mib
@@ -47,8 +50,11 @@ impl Guide {
         let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
             .map(|(supply, &p)| supply.without(&state.usage[p]))
             .collect();
-        let steps = effort.steps(&rows, &groups);
-        let prices = ascent::ascend(&rows, &groups, &free, steps);
+        let pace = effort.pace(&rows, &groups);
+        let mut prices = ascent::ascend(&rows, &groups, &free, pace);
+        if effort == Effort::Little {
+            offer_all(&mut prices, &free);
+        }
         Guide {
             rows,
             groups,
@@ -56,6 +62,17 @@ impl Guide {
             prices,
             effort,
         }
+    }
+}
+
+/// Takes what pools could offer for what they would: few steps do not tell what that is on the whole.
+fn offer_all(prices: &mut Prices, free: &[Supply]) {
+    let part = EVERYWHERE / free.len().max(1) as f64;
+    let all = |i: usize| prices.asked.iter().map(|asked| asked[i]).sum::<f64>();
+    let everywhere = [0, 1].map(|i| all(i) * part);
+    for (row, supply) in free.iter().enumerate() {
+        let asked = prices.asked[row];
+        prices.offered[row] = supply.most([0, 1].map(|i| asked[i] + everywhere[i]));
     }
 }
 

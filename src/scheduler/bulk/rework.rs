@@ -193,7 +193,7 @@ impl Rework<'_, '_> {
         for &(c, n) in nodes {
             let pool = self.state.clusters[c].pool;
             for (service, replicas) in self.state.clusters[c].nodes[n].tenants.clone() {
-                (0..replicas).for_each(|_| self.state.take(c, n, service));
+                self.state.take_many(c, n, service, replicas);
                 shares.push(Share {
                     pool,
                     service,

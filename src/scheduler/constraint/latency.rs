@@ -21,6 +21,12 @@ pub(crate) fn reaches(state: &State<'_>, s: usize, place: Place) -> bool {
         .all(|&(d, max_ms)| nearest(state, place, d).is_none_or(|ms| ms <= max_ms))
 }
 
+/// Whether a place is near enough to a replica of each dependency.
+pub(crate) fn is_near(state: &State<'_>, s: usize, place: Place) -> bool {
+    let mut bounds = state.problem.demands[s].latency.iter();
+    bounds.all(|&(d, max_ms)| nearest(state, place, d).is_some_and(|ms| ms <= max_ms))
+}
+
 /// Places of dependents of `s` that no replica of `s` is near enough to, with the limit.
 pub(crate) fn unserved(state: &State<'_>, s: usize) -> Option<(Place, u32)> {
     for &(dependent, max_ms) in &state.problem.demands[s].dependents {

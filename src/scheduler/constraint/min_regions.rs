@@ -15,6 +15,18 @@ pub(crate) fn used(state: &State<'_>, s: usize) -> BTreeSet<usize> {
         .collect()
 }
 
+/// Whether a service has replicas in enough regions.
+pub(crate) fn in_enough(state: &State<'_>, s: usize) -> bool {
+    let region = |pool: usize| state.problem.domain(pool, Topology::Region);
+    let pools = || state.places(s).keys().map(|place| place.pool);
+    let new = |at: usize, pool: usize| {
+        let here = region(pool);
+        here.is_some() && pools().take(at).all(|before| region(before) != here)
+    };
+    let found = pools().enumerate().filter(|&(at, pool)| new(at, pool));
+    found.count() as u32 >= state.problem.demands[s].min_regions
+}
+
 /// What is wrong with where the service is.
 pub(crate) fn check(state: &State<'_>, s: usize) -> Option<Why> {
     let needed = state.problem.demands[s].min_regions;
@@ -32,11 +44,14 @@ pub(crate) fn impossible(problem: &Problem<'_>, s: usize, possible: &[usize]) ->
         return Vec::new();
     }
     let replicas = problem.service(s).replicas;
+    let mut found = Vec::new();
+    if replicas >= needed && are_in(problem, possible, needed) {
+        return found;
+    }
     let regions: BTreeSet<usize> = possible
         .iter()
         .filter_map(|&p| problem.domain(p, Topology::Region))
         .collect();
-    let mut found = Vec::new();
     if replicas < needed {
         found.push(Why::TooFewReplicas {
             constraint: Constraint::MinRegions,
@@ -51,6 +66,15 @@ pub(crate) fn impossible(problem: &Problem<'_>, s: usize, possible: &[usize]) ->
         });
     }
     found
+}
+
+/// Whether pools are in so many regions; looks no further than it must.
+fn are_in(problem: &Problem<'_>, pools: &[usize], needed: u32) -> bool {
+    let mut regions = BTreeSet::new();
+    pools.iter().any(|&p| {
+        regions.extend(problem.domain(p, Topology::Region));
+        regions.len() as u32 >= needed
+    })
 }
 
 fn names(problem: &Problem<'_>, regions: BTreeSet<usize>) -> Vec<String> {

@@ -36,6 +36,29 @@ pub(crate) fn of_pool(problem: &Problem<'_>, s: usize, p: usize) -> Vec<Why> {
     found
 }
 
+/// Whether nothing is wrong with a service's replicas where they are now.
+pub(crate) fn all_kept(state: &State<'_>, s: usize) -> bool {
+    plainly_kept(state, s) || of_service(state, s).is_empty()
+}
+
+/// The same for what has few rules, found out without a word about it; "no" may be wrong.
+fn plainly_kept(state: &State<'_>, s: usize) -> bool {
+    let (problem, places) = (state.problem, state.places(s));
+    let demand = &problem.demands[s];
+    let eligible = problem.eligible(s);
+    let plain = demand.pins.is_empty()
+        && demand.required.is_empty()
+        && demand.spread.is_empty()
+        && (demand.min_regions == 0 || min_regions::in_enough(state, s));
+    plain
+        && places.keys().all(|place| {
+            eligible.binary_search(&place.pool).is_ok()
+                && problem.may_be_in(s, *place)
+                && cluster_rules::accepts(state, place.cluster, s)
+                && latency::is_near(state, s, *place)
+        })
+}
+
 /// Everything that is wrong with a service's replicas where they are now.
 pub(crate) fn of_service(state: &State<'_>, s: usize) -> Vec<Why> {
     let problem = state.problem;

@@ -31,10 +31,10 @@ fn labels_in<'a>(pool: &'a Pool, zone: &'a str, key: &str) -> Option<Vec<&'a str
 
 /// Whether plain labels meet a selector.
 pub(crate) fn matches_labels(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
-    unmet(selector, &|key| {
-        labels.get(key).map(|value| vec![value.as_str()])
-    })
-    .is_empty()
+    let given = |key: &str| labels.get(key).map(|value| vec![value.as_str()]);
+    let mut wanted = selector.match_labels.iter();
+    wanted.all(|(key, value)| labels.get(key) == Some(value))
+        && (selector.match_expressions.iter()).all(|expression| met(expression, &given))
 }
 
 /// All terms that a pool does not meet; of a pool with several zones, those that the best of them does not.

@@ -41,9 +41,7 @@ pub(super) fn attempt(
     let before = Before::new(state, tenants);
     let mark = state.mark();
     for tenant in tenants {
-        for _ in 0..tenant.count {
-            state.take(tenant.c, tenant.n, tenant.s);
-        }
+        state.take_many(tenant.c, tenant.n, tenant.s, tenant.count);
         state.close_if_empty(tenant.c, tenant.n);
     }
     let fine = place(state) && before.keeps_rules(state);

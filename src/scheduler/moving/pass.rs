@@ -145,9 +145,7 @@ impl<'p> Pass<'_, 'p> {
             for (n, offer) in nodes {
                 let new = state.open(c, offer);
                 for tenant in tenants.iter().filter(|t| t.n == *n) {
-                    for _ in 0..tenant.count {
-                        state.put(c, new, tenant.s);
-                    }
+                    state.put_many(c, new, tenant.s, tenant.count);
                 }
             }
             state

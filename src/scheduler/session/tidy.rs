@@ -59,10 +59,8 @@ fn charged(state: &State<'_>, node: &Node) -> Micros {
 fn spread_out(state: &mut State<'_>, c: usize, n: usize, node: &Node) -> Vec<usize> {
     let mut replicas: Vec<usize> = Vec::new();
     for &(s, count) in &node.tenants {
-        for _ in 0..count {
-            state.take(c, n, s);
-            replicas.push(s);
-        }
+        state.take_many(c, n, s, count);
+        replicas.extend(std::iter::repeat_n(s, count as usize));
     }
     state.close(c, n);
     let (problem, pool) = (state.problem, state.clusters[c].pool);

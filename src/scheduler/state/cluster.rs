@@ -51,6 +51,8 @@ pub(crate) struct ClusterState {
     pub existed: bool,
     /// Something on it changed in this solve.
     pub touched: bool,
+    /// What is free on each node.
+    pub(super) room: Vec<Room>,
     /// No node has more cores free, nor more memory, than this: lets whole clusters be passed over.
     pub(super) roomiest: Cell<Resources>,
     /// Nodes in each of the pool's zones, where it has several.
@@ -60,7 +62,35 @@ pub(crate) struct ClusterState {
     pub(super) workers: Usage,
 }
 
+/// What is free on a node, in so few bytes that looking through many nodes is quick; more than counts as the most that
+/// there can be. Nothing on a node that is no more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    milli_cores: u32,
+    mib: u32,
+}
+
+impl Room {
+    pub fn of(free: Resources) -> Self {
+        let part = |amount: u64| u32::try_from(amount).unwrap_or(u32::MAX);
+        Room {
+            milli_cores: part(free.milli_cores),
+            mib: part(free.mib),
+        }
+    }
+}
+
 impl ClusterState {
+    /// The nodes that may have this much free; no others do.
+    pub fn roomy(&self, size: Resources) -> impl Iterator<Item = (usize, &Node)> {
+        let size = Room::of(size);
+        let fits = move |room: &Room| size.milli_cores <= room.milli_cores && size.mib <= room.mib;
+        let rooms = self.room.iter().enumerate();
+        rooms
+            .filter(move |(_, room)| fits(room))
+            .map(|(n, _)| (n, &self.nodes[n]))
+    }
+
     pub fn is_declared(&self) -> bool {
         matches!(self.origin, Origin::Declared { .. })
     }
@@ -79,8 +109,15 @@ impl ClusterState {
         self.roomiest.set(most);
     }
 
-    pub(super) fn has_free(&self, n: usize) {
+    /// Leaves out nodes that are no more.
+    pub(super) fn forget_closed(&mut self) {
+        self.nodes.retain(|node| node.live);
+        self.room = self.nodes.iter().map(|node| Room::of(node.free)).collect();
+    }
+
+    pub(super) fn has_free(&mut self, n: usize) {
         let free = self.nodes[n].free;
+        self.room[n] = Room::of(free);
         self.roomiest.set(self.roomiest.get().or_more(free));
     }
 
@@ -197,6 +234,7 @@ impl ClusterState {
             spare: None,
             existed: false,
             touched: false,
+            room: Vec::new(),
             roomiest: Cell::new(Resources::default()),
             zones: vec![0; problem.pools[pool].zones.count()],
             live: 0,

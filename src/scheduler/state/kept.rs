@@ -1,6 +1,6 @@
 //! A state that is kept while its problem changes a little: taking it apart and together, what changed, prices.
 
-use super::{Change, ClusterState, Contents, State, Usage};
+use super::{Change, ClusterState, Contents, Places, State, Usage};
 use crate::scheduler::model::Origin;
 use crate::scheduler::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ pub(crate) struct Net {
 impl Contents {
     /// Makes room for one more service.
     pub fn admit(&mut self) {
-        self.places.push(BTreeMap::new());
+        self.places.push(Places::default());
         self.risks.push(0);
     }
 
@@ -35,8 +35,12 @@ impl Contents {
                     let class = self.clusters[c].nodes[n].offer.class;
                     *net.nodes.entry(class).or_default() -= 1;
                 }
-                Change::Put { s, .. } => *net.replicas.entry(s).or_default() += 1,
-                Change::Taken { s, .. } => *net.replicas.entry(s).or_default() -= 1,
+                Change::Put { s, count, .. } => {
+                    *net.replicas.entry(s).or_default() += i64::from(count);
+                }
+                Change::Taken { s, count, .. } => {
+                    *net.replicas.entry(s).or_default() -= i64::from(count);
+                }
             }
         }
         for (c, count) in opened {
@@ -73,7 +77,7 @@ impl Contents {
         self.commit();
         for &c in changed {
             let cluster = &mut self.clusters[c];
-            cluster.nodes.retain(|node| node.live);
+            cluster.forget_closed();
             for node in &mut cluster.nodes {
                 node.existed = true;
             }
