@@ -157,7 +157,10 @@ async fn what_is_out_of_stock_is_done_without() {
         "nothing is waited for any more: {shortages}"
     );
     let api = fleet::get(&client, "LatticeService", "api").await.unwrap();
-    assert_eq!(api["status"]["placements"][0]["node"], "medium@rack-1", "{api}");
+    assert_eq!(
+        api["status"]["placements"][0]["node"], "medium@rack-1",
+        "{api}"
+    );
 
     fleet::delete(&client, "LatticeService", Some("default"), "api").await;
     until("the cluster is gone", &client, &cloud, async || {

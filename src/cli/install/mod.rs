@@ -43,7 +43,7 @@ pub(crate) enum InstallError {
     },
     /// It cannot be made as it is written.
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Render(#[from] Box<RenderError>),
     /// Its machines cannot be made from here.
     #[error(
         "`{cluster}` is to have machines of {provider}, and a temporary cluster on this host makes those of the provider `local` only\n  \

@@ -36,7 +36,8 @@ impl Root {
             pools: &inputs.pools,
             node_classes: &inputs.node_classes,
             has_parent: true,
-        })?;
+        })
+        .map_err(Box::new)?;
         let provider = cluster.spec.provider.provider_type();
         if provider != Some(ProviderType::Local) {
             return Err(InstallError::Provider {

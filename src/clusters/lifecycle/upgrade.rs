@@ -106,7 +106,8 @@ impl Road {
             return Err(RenderProblem::VersionSkip {
                 running,
                 wanted,
-                next: format!("{}.{}", next.0, next.1),
+                major: next.0,
+                minor: next.1,
             });
         }
         Ok(())

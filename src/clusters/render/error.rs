@@ -137,15 +137,17 @@ pub enum RenderProblem {
     },
     /// Kubernetes does not go so far at once.
     #[error(
-        "Kubernetes is upgraded one minor release at a time, and the control plane runs {running}; write a release of {next} first, and `{wanted}` when that has arrived"
+        "Kubernetes is upgraded one minor release at a time, and the control plane runs {running}; write a release of {major}.{minor} first, and `{wanted}` when that has arrived"
     )]
     VersionSkip {
         /// The lowest version of the control plane's machines.
         running: String,
         /// What is wanted.
         wanted: String,
-        /// The next minor release.
-        next: String,
+        /// The major number of the next minor release.
+        major: u64,
+        /// And its minor number.
+        minor: u64,
     },
     /// Kubernetes does not go back.
     #[error(
