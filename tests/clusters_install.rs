@@ -94,7 +94,7 @@ impl Installation {
         );
     }
 
-    fn to_the_end(&mut self) {
+    fn finish(&mut self) {
         let begun = Instant::now();
         let ended = self.begin().wait().unwrap();
         assert!(ended.success(), "{}", self.said());
@@ -287,7 +287,7 @@ async fn a_root_is_installed_whatever_is_killed_on_the_way() {
         first.iter().all(|machine| all.contains(machine)),
         "{first:?} {all:?}"
     );
-    installation.to_the_end();
+    installation.finish();
     assert_eq!(machines(&cloud), all, "no machine was made anew");
 
     let kubeconfig = installation.path("root.kubeconfig");
