@@ -43,8 +43,8 @@ demo-clusters: setup ## Makes a cluster on this machine, from nothing; needs roo
 test: setup ## Everything: format, lints, unit tests, tests against a real API server
 	@$(MAKE) --no-print-directory -j2 next-release test-build
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-api
+# Unit tests compute, those against API servers mostly wait.
+	@$(MAKE) --no-print-directory -j2 test-unit test-api
 	@$(MAKE) --no-print-directory test-clusters
 
 test-build:

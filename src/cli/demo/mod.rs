@@ -24,7 +24,7 @@ use super::output::Output;
 use super::up::{self, Settings, Up};
 use crate::api::ServicePhase;
 use crate::operator::decision_log::Reader;
-use crate::placement::{inputs::Inputs, plan, plan::Plan, snapshot, text};
+use crate::placement::{inputs::Inputs, plan, plan::Plan, text};
 
 /// Longest wait until everything is decided.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -59,7 +59,8 @@ impl Args {
             true => "examples/local",
             false => "examples/boutique",
         };
-        let inputs = inputs(self.dir.as_deref().unwrap_or(Path::new(default)), out)?;
+        let folder = self.dir.as_deref().unwrap_or(Path::new(default));
+        let inputs = Manifests::sound(folder, out)?;
         match self.clusters {
             true => clusters::run(&inputs, self.parts, *out)?,
             false => self.decide(&inputs, out)?,
@@ -104,17 +105,6 @@ impl Args {
         })?;
         out.print(&shown)
     }
-}
-
-/// Reads and checks everything before anything starts.
-fn inputs(folder: &Path, out: &Output) -> Result<Inputs, CliError> {
-    let manifests = Manifests::load(folder)?;
-    let built = snapshot::build(&manifests.inputs);
-    let findings = manifests.examine(&built.problems);
-    if findings.errors() > 0 {
-        return Err(CliError::BadInput(findings.render(out.color_errors)));
-    }
-    Ok(manifests.inputs)
 }
 
 /// A folder that is gone when this is.

@@ -17,7 +17,6 @@ use super::manifests::Manifests;
 use super::online;
 use super::output::Output;
 use crate::clusters::render::RenderError;
-use crate::placement::{inputs::Inputs, snapshot};
 
 const GOES_ON: &str =
     "The same command goes on from here. What there is already: `lattice cloud machines`.\n";
@@ -133,7 +132,7 @@ impl Stage {
 
 impl Args {
     pub(crate) fn run(self, out: &Output) -> Result<Outcome, CliError> {
-        let inputs = inputs(&self.path, out)?;
+        let inputs = Manifests::sound(&self.path, out)?;
         let root = Root::find(&inputs, self.root.as_deref(), &self.path)?;
         let kubeconfig = self.kubeconfig.clone();
         let kubeconfig = kubeconfig.unwrap_or_else(|| format!("{}.kubeconfig", root.name).into());
@@ -193,17 +192,6 @@ impl Args {
             false => Err(InstallError::NoCloud(self.made.cloud.clone()).into()),
         }
     }
-}
-
-/// Reads and checks everything before anything starts.
-fn inputs(path: &Path, out: &Output) -> Result<Inputs, CliError> {
-    let manifests = Manifests::load(path)?;
-    let built = snapshot::build(&manifests.inputs);
-    let findings = manifests.examine(&built.problems);
-    if findings.errors() > 0 {
-        return Err(CliError::BadInput(findings.render(out.color_errors)));
-    }
-    Ok(manifests.inputs)
 }
 
 #[cfg(test)]

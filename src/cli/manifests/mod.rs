@@ -21,8 +21,10 @@ pub(crate) use self::finding::Findings;
 use self::finding::{Finding, SourceText};
 use self::origin::Origins;
 use super::error::CliError;
+use super::output::Output;
 use crate::placement::inputs::Inputs;
 use crate::placement::problem::{Problem, Severity};
+use crate::placement::snapshot;
 
 /// What one file held.
 #[derive(Clone, Debug)]
@@ -67,6 +69,20 @@ impl Manifests {
             });
         }
         Ok(manifests)
+    }
+
+    /// The objects of everything at a path, for what begins only where nothing is wrong with them.
+    ///
+    /// # Errors
+    /// If something is, with its place.
+    pub(crate) fn sound(path: &Path, out: &Output) -> Result<Inputs, CliError> {
+        let manifests = Self::load(path)?;
+        let built = snapshot::build(&manifests.inputs);
+        let findings = manifests.examine(&built.problems);
+        if findings.errors() > 0 {
+            return Err(CliError::BadInput(findings.render(out.color_errors)));
+        }
+        Ok(manifests.inputs)
     }
 
     /// Objects of our group.
