@@ -5,6 +5,7 @@
 mod home;
 mod machines;
 mod progress;
+pub(crate) mod templates;
 
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,8 @@ pub enum Action {
     Apply,
     /// Take down the machines of a node group that is wanted no more: the MachineDeployment's name.
     DeleteDeployment(String),
+    /// Take away templates that nothing is made from any more.
+    Prune,
     /// Move its objects, or finish a move that was begun.
     Move(Way),
     /// Tell the cluster itself what is wanted: it manages its machines.
@@ -168,6 +171,10 @@ fn staying(sight: &Sight<'_>) -> Decision {
             progress: moving.progress,
             actions,
         };
+    }
+    // Before, and while machines are replaced, templates may be in use of which nothing tells yet.
+    if sight.capi.is_some_and(is_available) {
+        actions.push(Action::Prune);
     }
     Decision {
         progress: Progress::of(sight),
