@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use futures::future::join_all;
 use kube::{
@@ -14,7 +14,7 @@ use kube::{
     core::GroupVersionKind,
 };
 use lattice::clusters::pivot::{
-    ClusterName, PivotError, Side, decide::Outcome, object::Key, view::cluster_key,
+    ClusterName, PivotError, Side, apply::Direct, decide::Outcome, object::Key, view::cluster_key,
 };
 use serde_json::{Value, json};
 use support::{
@@ -29,6 +29,7 @@ const LANES: u64 = 4;
 /// A cluster on one of two places, and what it must look like wherever it is.
 struct Lane {
     places: [Client; 2],
+    ends: [Arc<Direct>; 2],
     at: usize,
     cluster: ClusterName,
     digest: String,
@@ -53,6 +54,7 @@ impl Lane {
         assert_eq!(machines.len(), CONTROL_PLANES + workers);
         Self {
             places: [client.clone(), away.client.clone()],
+            ends: [Arc::clone(&home.end), Arc::clone(&away.end)],
             at: 0,
             cluster,
             digest,
@@ -65,6 +67,7 @@ impl Lane {
     fn road(&self, suspicious: bool) -> Road {
         let (from, to) = (&self.places[self.at], &self.places[1 - self.at]);
         Road::new(from, to, &self.cluster, suspicious)
+            .knowing(&self.ends[self.at], &self.ends[1 - self.at])
     }
 
     /// Moves to the other place without any trouble. Returns the number of writes.
@@ -145,6 +148,9 @@ async fn killed_after_writes_there_and_back() {
                     if point <= writes {
                         lane.killed(point).await;
                         points += 1;
+                        if points % 20 == 0 {
+                            println!("lane {number}: {points} points");
+                        }
                     } else {
                         lane.calm(false).await;
                     }
@@ -200,6 +206,7 @@ async fn a_target_that_refuses_or_is_gone_costs_nothing() {
     assert!(!seen.objects.is_empty(), "the source has lost nothing");
     let away = Place::again(folder).await;
     lane.places[1] = away.client.clone();
+    lane.ends[1] = Arc::clone(&away.end);
     let road = lane.road(false);
     lane.arrive(&road, "after the target was gone").await;
     home.stop().await;

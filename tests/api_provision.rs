@@ -184,6 +184,8 @@ async fn a_declared_cluster_comes_changes_and_goes(client: &Client) {
     let object = fleet::get(client, "LatticeCluster", "east").await.unwrap();
     assert_eq!(object["status"]["nodes"], json!({"ready": 4, "total": 4}));
 
+    templates_go_that_nothing_is_made_from(client).await;
+
     // A person's field is theirs; a node group that is wanted no more goes.
     let one = names(&deployments).await.remove(0);
     let paused = json!({"spec": {"paused": true}});
@@ -235,6 +237,78 @@ async fn a_declared_cluster_comes_changes_and_goes(client: &Client) {
         .unwrap();
     comes_to(client, "east", "gone").await;
     operator.stop().await;
+}
+
+/// A node class changes, and with it the templates. The old ones go once nothing uses them, and only Lattice's own.
+async fn templates_go_that_nothing_is_made_from(client: &Client) {
+    let gvk = GroupVersionKind::gvk(
+        "infrastructure.cluster.x-k8s.io",
+        "v1alpha1",
+        "LocalMachineTemplate",
+    );
+    let templates: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), "capi-east", &ApiResource::from_gvk(&gvk));
+    let sets = capi(client, "MachineSet", "capi-east");
+    let deployments = capi(client, "MachineDeployment", "capi-east");
+    let found = deployments.list(&Default::default()).await.unwrap().items;
+    let of_large = |deployment: &&DynamicObject| {
+        let name = deployment.metadata.name.as_deref().unwrap();
+        name.ends_with("large")
+    };
+    let large = found.iter().find(of_large).unwrap();
+    let spec = &large.data["spec"];
+    let used = spec["template"]["spec"]["infrastructureRef"]["name"].as_str();
+    let used = used.unwrap().to_owned();
+
+    // Stands in for Cluster API: machines of the old kind are still there. And a person has a template of their own.
+    let labels = json!({"cluster.x-k8s.io/cluster-name": "east"});
+    let set = json!({
+        "apiVersion": "cluster.x-k8s.io/v1beta2",
+        "kind": "MachineSet",
+        "metadata": {"name": "east-large-old", "namespace": "capi-east", "labels": labels},
+        "spec": {
+            "clusterName": "east",
+            "replicas": 1,
+            "selector": spec["selector"],
+            "template": spec["template"],
+        },
+    });
+    fleet::apply(client, &set).await;
+    let template = |name: &str, labels: &Value| {
+        json!({
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1",
+            "kind": "LocalMachineTemplate",
+            "metadata": {"name": name, "namespace": "capi-east", "labels": labels},
+            "spec": {"template": {"spec": {"instanceType": "own"}}},
+        })
+    };
+    fleet::apply(client, &template("own", &labels)).await;
+    fleet::apply(client, &class("large", 16)).await;
+    let all = fleet::eventually("a new template", || async {
+        let all = names(&templates).await;
+        let of_large = all.iter().filter(|name| name.starts_with("east-large"));
+        (of_large.count() == 2).then_some(all)
+    })
+    .await;
+    let of_lattice = json!({"lattice.dev/cluster": "east"});
+    fleet::apply(client, &template("forgotten", &of_lattice)).await;
+    let left = fleet::eventually("what nobody uses to go", || async {
+        let all = names(&templates).await;
+        (!all.contains(&"forgotten".to_owned())).then_some(all)
+    })
+    .await;
+    assert_eq!(left, all, "used, wanted or a person's");
+
+    sets.delete("east-large-old", &Default::default())
+        .await
+        .unwrap();
+    let left = fleet::eventually("the old template to go", || async {
+        let all = names(&templates).await;
+        (!all.contains(&used)).then_some(all)
+    })
+    .await;
+    let rest: Vec<String> = all.into_iter().filter(|name| *name != used).collect();
+    assert_eq!(left, rest);
 }
 
 async fn credentials_and_the_first_call_are_where_machines_find_them(client: &Client) {

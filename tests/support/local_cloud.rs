@@ -69,7 +69,8 @@ impl Cloud {
         self.children.push(child);
     }
 
-    fn spawned(&self, name: &str, words: &[String]) -> Child {
+    /// Runs `lattice` with these words; whoever asked for it ends it.
+    pub fn spawned(&self, name: &str, words: &[String]) -> Child {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)

@@ -34,6 +34,8 @@ use super::{cluster_api::install_cluster_api, fleet::install_kinds};
 pub struct Place {
     plane: ControlPlane,
     pub client: Client,
+    /// For movers: what they know of each other's doings is nothing, but the kinds, which are large, are read once.
+    pub end: Arc<Direct>,
     folder: tempfile::TempDir,
 }
 
@@ -53,6 +55,7 @@ impl Place {
         let client = plane.client().await.unwrap();
         Self {
             plane,
+            end: Arc::new(Direct::new(client.clone())),
             client,
             folder,
         }
@@ -107,6 +110,15 @@ impl Road {
         }
     }
 
+    /// The same road for somebody who knows the kinds of both sides.
+    pub fn knowing(self, source: &Arc<Direct>, target: &Arc<Direct>) -> Self {
+        Self {
+            source: Arc::clone(source),
+            target: Arc::clone(target),
+            ..self
+        }
+    }
+
     /// The same road for somebody who is killed after so many writes, and has never been on it.
     pub fn killed_after(&self, writes: u64) -> Self {
         Self {
@@ -117,6 +129,7 @@ impl Road {
                 &self.cluster,
                 self.suspicious,
             )
+            .knowing(&self.source, &self.target)
         }
     }
 

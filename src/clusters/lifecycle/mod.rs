@@ -6,6 +6,7 @@ mod home;
 mod machines;
 mod progress;
 mod shortage;
+pub(crate) mod templates;
 mod upgrade;
 
 #[cfg(test)]
@@ -103,6 +104,8 @@ pub enum Action {
     Apply,
     /// Take down the machines of a node group that is wanted no more: the MachineDeployment's name.
     DeleteDeployment(String),
+    /// Take away templates that nothing is made from any more.
+    Prune,
     /// Move its objects, or finish a move that was begun.
     Move(Way),
     /// Tell the cluster itself what is wanted: it manages its machines.
@@ -175,6 +178,10 @@ fn staying(sight: &Sight<'_>) -> Decision {
             progress: moving.progress,
             actions,
         };
+    }
+    // Before, and while machines are replaced, templates may be in use of which nothing tells yet.
+    if sight.capi.is_some_and(is_available) {
+        actions.push(Action::Prune);
     }
     Decision {
         progress: Progress::of(sight),

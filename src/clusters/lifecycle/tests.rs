@@ -139,6 +139,22 @@ fn node_groups_that_are_wanted_no_more_go() {
 }
 
 #[test]
+fn templates_go_only_where_every_machine_is_there() {
+    let (cluster, rendered) = (cluster(&[FINALIZER], false), rendered(false, false));
+    let (serving, coming) = (serving(), capi(json!({})));
+    let actions = |capi| {
+        let sight = Sight {
+            capi,
+            ..sight(&cluster, &rendered)
+        };
+        decide(&sight).actions
+    };
+    assert_eq!(actions(Some(&serving)), [Action::Apply, Action::Prune]);
+    assert_eq!(actions(Some(&coming)), [Action::Apply]);
+    assert_eq!(actions(None), [Action::Apply]);
+}
+
+#[test]
 fn a_token_is_made_anew_only_while_the_first_machine_may_come() {
     let (cluster, rendered) = (cluster(&[FINALIZER], false), rendered(true, false));
     let (coming, serving) = (capi(json!({})), serving());
@@ -355,7 +371,12 @@ fn the_cluster_itself_acts_once_its_objects_have_arrived_and_never_takes_itself_
     assert_eq!(decided(&bare, &own(false)).actions, []);
     assert_eq!(
         decided(&bare, &own(true)).actions,
-        [Action::Hold, Action::CopyCredentials, Action::Apply]
+        [
+            Action::Hold,
+            Action::CopyCredentials,
+            Action::Apply,
+            Action::Prune
+        ]
     );
     assert_eq!(
         decided(&bare, &own(true)).progress.phase,

@@ -9,6 +9,7 @@ mod hand_down;
 mod look;
 mod moves;
 mod passage;
+mod prune;
 
 use std::{sync::Arc, time::Duration};
 
