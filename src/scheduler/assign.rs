@@ -277,6 +277,9 @@ impl Task {
             }
             return pools;
         }
+        if let [(_, only)] = pools.as_slice() {
+            return vec![*only];
+        }
         let mut priced: Vec<(Micros, usize, usize)> = Vec::with_capacity(pools.len());
         for (at, (_, p)) in pools.into_iter().enumerate() {
             let s = self.s;

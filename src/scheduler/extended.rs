@@ -55,7 +55,7 @@ impl Extended {
 
     /// Whether all of this is in `room`.
     pub fn fits(self, room: Self) -> bool {
-        self.0.iter().zip(room.0).all(|(asked, has)| *asked <= has)
+        self.is_none() || self.0.iter().zip(room.0).all(|(asked, has)| *asked <= has)
     }
 
     /// Whether there is something of which `asked` has nothing.
@@ -80,11 +80,18 @@ impl Extended {
 
     /// This so many times.
     pub(crate) fn times(self, n: u64) -> Self {
+        if self.is_none() {
+            return self;
+        }
         let n = u16::try_from(n).unwrap_or(u16::MAX);
         Extended(self.0.map(|amount| amount.saturating_mul(n)))
     }
 
+    /// Of both at each place; mostly nothing is asked for, which changes nothing.
     fn with(self, other: Self, of: impl Fn(u16, u16) -> u16) -> Self {
+        if other.is_none() {
+            return self;
+        }
         Extended(std::array::from_fn(|place| {
             of(self.0[place], other.0[place])
         }))

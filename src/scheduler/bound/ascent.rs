@@ -102,7 +102,7 @@ pub(crate) fn ascend(rows: &Rows, groups: &Groups, supplies: &[Supply], pace: Pa
             best.bound = value;
             best.rows.clone_from(&prices);
         }
-        let late = step * 3 >= steps;
+        let late = step * 3 >= steps || step + 1 == steps;
         let done = step as f64 / steps as f64;
         let pace = FIRST_STEP * level / (1.0 + slowing * done * done);
         for row in 0..count {

@@ -114,20 +114,17 @@ impl Groups {
             of: vec![None; problem.demands.len()],
         };
         let shapes = Shapes::new(problem, services);
-        let mut sets: Vec<(Rc<[usize]>, usize)> = Vec::new();
+        // Lists are shared, so the same list is the same address.
+        let mut sets: BTreeMap<*const usize, usize> = BTreeMap::new();
         let mut segments = BTreeMap::new();
         let mut known: BTreeMap<(u64, u64, usize, Vec<Micros>), usize> = BTreeMap::new();
         for &s in services {
             let demand = &problem.demands[s];
-            let set = match sets.iter().find(|(set, _)| Rc::ptr_eq(set, &demand.usable)) {
-                Some((_, at)) => *at,
-                None => {
-                    let set = Set::new(rows, &demand.usable, &mut segments);
-                    groups.sets.push(set);
-                    sets.push((Rc::clone(&demand.usable), groups.sets.len() - 1));
-                    groups.sets.len() - 1
-                }
-            };
+            let set = *sets.entry(demand.usable.as_ptr()).or_insert_with(|| {
+                let set = Set::new(rows, &demand.usable, &mut segments);
+                groups.sets.push(set);
+                groups.sets.len() - 1
+            });
             let Some(pattern) = pattern(problem, s, groups.sets[set].regions.len()) else {
                 continue;
             };
@@ -252,7 +249,8 @@ impl Shapes {
         let mut kept: Vec<(u64, (u64, u64))> = counts.iter().map(|(s, n)| (*n, *s)).collect();
         kept.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         kept.truncate(SHAPES);
-        let kept: Vec<(u64, u64)> = kept.into_iter().map(|(_, shape)| shape).collect();
+        let mut kept: Vec<(u64, u64)> = kept.into_iter().map(|(_, shape)| shape).collect();
+        kept.sort_unstable();
         let shapes = counts.into_keys();
         Shapes(shapes.map(|shape| (shape, nearest(&kept, shape))).collect())
     }
@@ -264,13 +262,31 @@ impl Shapes {
     }
 }
 
+/// The most alike of the kept ones, which are in order.
 fn nearest(kept: &[(u64, u64)], shape: (u64, u64)) -> (u64, u64) {
     let ratio = |a: u64, b: u64| {
         let (a, b) = (a.max(1) as f64, b.max(1) as f64);
         (a / b).max(b / a)
     };
-    let far = |other: &(u64, u64)| ratio(other.0, shape.0) * ratio(other.1, shape.1);
-    (kept.iter().copied())
-        .min_by(|a, b| far(a).total_cmp(&far(b)).then(a.cmp(b)))
-        .unwrap_or(shape)
+    let (below, above) = kept.split_at(kept.partition_point(|other| *other < shape));
+    let mut best: Option<(f64, (u64, u64))> = None;
+    // Whether one that is farther away by its cores can be any nearer.
+    let mut look = |other: &(u64, u64)| {
+        let cores = ratio(other.0, shape.0);
+        if best.is_some_and(|(least, _)| cores > least) {
+            return false;
+        }
+        let far = cores * ratio(other.1, shape.1);
+        if best.is_none_or(|(least, known)| far < least || (far == least && *other < known)) {
+            best = Some((far, *other));
+        }
+        true
+    };
+    above.iter().take_while(|other| look(other)).for_each(drop);
+    below
+        .iter()
+        .rev()
+        .take_while(|other| look(other))
+        .for_each(drop);
+    best.map_or(shape, |(_, known)| known)
 }

@@ -19,6 +19,7 @@ use super::problem::Problem;
 use ascent::{Pace, Prices};
 use certificate::Certificate;
 use groups::{Groups, Rows};
+use supply::Supply;
 
 /// Prices looked at in all steps of ascent together.
 const LOOKS: usize = 600_000_000;
@@ -47,11 +48,13 @@ pub(crate) enum Effort {
 
 impl Effort {
     /// The pace of ascent for a fleet of this size.
-    pub fn pace(self, rows: &Rows, groups: &Groups) -> Pace {
-        let pools = rows.pools.len();
+    pub fn pace(self, groups: &Groups, supplies: &[Supply]) -> Pace {
+        let pools = supplies.len();
         let affordable = LOOKS / groups.looks().max(1);
         let wanted = (pools * SMALL_FLEET).min(pools * LARGE_FLEET.0 + LARGE_FLEET.1);
         match self {
+            // The prices that ascent begins with are the best ones then.
+            _ if pools == 1 && !supplies[0].is_limited() => Pace { steps: 1, ..QUICK },
             Effort::Little => QUICK,
             Effort::Full => Pace {
                 steps: wanted.min(affordable).clamp(STEPS.0, STEPS.1),
@@ -76,7 +79,7 @@ pub(crate) fn certify(
     let rows = Rows::new(problem);
     let groups = Groups::new(problem, &rows, services, false);
     let supplies = supply::all(problem, &rows);
-    let prices = ascent::ascend(&rows, &groups, &supplies, effort.pace(&rows, &groups));
+    let prices = ascent::ascend(&rows, &groups, &supplies, effort.pace(&groups, &supplies));
     let list = certificate::rounded(problem, &rows, &prices);
     certificate::prove(problem, &rows, list, services)
 }

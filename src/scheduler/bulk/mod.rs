@@ -50,7 +50,7 @@ impl Guide {
         let free: Vec<Supply> = (supplies.iter().zip(&rows.pools))
             .map(|(supply, &p)| supply.without(&state.usage[p]))
             .collect();
-        let pace = effort.pace(&rows, &groups);
+        let pace = effort.pace(&groups, &free);
         let mut prices = ascent::ascend(&rows, &groups, &free, pace);
         if effort == Effort::Little {
             offer_all(&mut prices, &free);

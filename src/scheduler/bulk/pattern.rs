@@ -47,30 +47,33 @@ pub(super) fn best(class: &Class, wanting: &[Wanting]) -> Pattern {
 fn filled(class: &Class, wanting: &[Wanting], choice: Choice) -> Pattern {
     let mut pattern = Pattern::default();
     let (mut cpu, mut mem) = (class.cpu, class.mem);
-    let mut left: Vec<u32> = wanting
-        .iter()
-        .map(|w| if w.apart { w.count.min(1) } else { w.count })
+    let mut left: Vec<Left> = (wanting.iter().enumerate())
+        .map(|(i, w)| Left {
+            i,
+            count: if w.apart { w.count.min(1) } else { w.count },
+            share: (w.cpu / class.cpu, w.mem / class.mem),
+        })
         .collect();
     loop {
+        let (a, b) = (cpu / class.cpu, mem / class.mem);
         let mut next: Option<(f64, usize)> = None;
-        for (i, w) in wanting.iter().enumerate() {
-            if left[i] == 0 || w.cpu > cpu || w.mem > mem {
-                continue;
-            }
-            let (x, y) = (w.cpu / class.cpu, w.mem / class.mem);
-            let (a, b) = (cpu / class.cpu, mem / class.mem);
+        // What does not fit any more never will.
+        left.retain(|l| l.count > 0 && wanting[l.i].cpu <= cpu && wanting[l.i].mem <= mem);
+        for (at, l) in left.iter().enumerate() {
+            let (x, y) = l.share;
             let score = match choice {
                 Choice::Largest => x * a + y * b,
                 // Goes in the direction of what is free, however large.
                 Choice::Aligned => (x * a + y * b) * (x * a + y * b) / (x * x + y * y),
-                Choice::Dearest => w.worth,
+                Choice::Dearest => wanting[l.i].worth,
             };
             if next.is_none_or(|(most, _)| score > most) {
-                next = Some((score, i));
+                next = Some((score, at));
             }
         }
-        let Some((_, i)) = next else { break };
-        left[i] -= 1;
+        let Some((_, at)) = next else { break };
+        left[at].count -= 1;
+        let i = left[at].i;
         cpu -= wanting[i].cpu;
         mem -= wanting[i].mem;
         pattern.worth += wanting[i].worth;
@@ -80,6 +83,14 @@ fn filled(class: &Class, wanting: &[Wanting], choice: Choice) -> Pattern {
         }
     }
     pattern
+}
+
+/// What is still to be had of those wanting.
+struct Left {
+    i: usize,
+    count: u32,
+    /// Shares of the empty node that one takes.
+    share: (f64, f64),
 }
 
 #[cfg(test)]

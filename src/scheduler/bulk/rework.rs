@@ -34,6 +34,9 @@ const LOOKS: usize = 200_000_000;
 /// less is hardly ever won.
 const WORTH_TRYING: f64 = 0.25;
 
+/// Sums of fractions are a little off.
+const NEARLY: f64 = 1.000_001;
+
 /// A node by how much more it costs than what is on it is worth.
 type Wasteful = (Reverse<Micros>, usize, usize);
 
@@ -261,6 +264,7 @@ impl Rework<'_, '_> {
     fn best_node(&self, homeless: &[Homeless], policy: Option<usize>) -> Option<Bargain> {
         let problem = self.state.problem;
         let mut best: Option<Bargain> = None;
+        let all: Vec<Wanting> = homeless.iter().map(|one| self.wanting(one)).collect();
         for p in self.promising(homeless, policy) {
             let row = self.guide.rows.of[p];
             let Some(shop) = Shop::of(problem, p, policy).map(Rc::new) else {
@@ -268,12 +272,20 @@ impl Rework<'_, '_> {
             };
             let free = shop.space(self.state, self.guide);
             let here = self.welcome(homeless, p, policy);
-            let wanting: Vec<Wanting> =
-                (here.iter()).map(|&i| self.wanting(&homeless[i])).collect();
+            let wanting: Vec<Wanting> = here.iter().map(|&i| all[i]).collect();
             let classes = self.guide.supplies[row].classes.iter().enumerate();
             for (k, class) in classes.filter(|(_, class)| free.holds(&class.takes)) {
+                let reduced = self.guide.prices.reduced(row, class);
+                // What is on a node is worth no more than the node would be if it were full.
+                let full = self.guide.prices.rows[row].of(class.cpu, class.mem);
+                if best
+                    .as_ref()
+                    .is_some_and(|found| reduced > found.ratio * full * NEARLY)
+                {
+                    continue;
+                }
                 let pattern = pattern::best(class, &wanting);
-                let ratio = self.guide.prices.reduced(row, class) / pattern.worth;
+                let ratio = reduced / pattern.worth;
                 let better = best.as_ref().is_none_or(|found| ratio < found.ratio);
                 if pattern.worth > 0.0 && better {
                     let content = pattern.content.iter().map(|&(i, n)| (here[i], n));

@@ -36,14 +36,21 @@ pub(super) enum Tried {
 pub(super) fn attempt(
     state: &mut State<'_>,
     tenants: &[Tenant],
-    place: impl FnOnce(&mut State<'_>) -> bool,
+    place: impl Fn(&mut State<'_>) -> bool,
 ) -> Tried {
-    let before = Before::new(state, tenants);
-    let mark = state.mark();
-    for tenant in tenants {
-        state.take_many(tenant.c, tenant.n, tenant.s, tenant.count);
-        state.close_if_empty(tenant.c, tenant.n);
+    if !may_save(state, tenants) {
+        return Tried::Nothing;
     }
+    // Hardly any move makes the bill smaller, and only of those that do it matters what was before.
+    let (mark, hourly) = (state.mark(), state.hourly());
+    take_off(state, tenants);
+    let cheaper = place(state) && state.hourly() < hourly;
+    state.undo(mark);
+    if !cheaper {
+        return Tried::Nothing;
+    }
+    let before = Before::new(state, tenants);
+    take_off(state, tenants);
     let fine = place(state) && before.keeps_rules(state);
     let saved = if fine { before.saved(state) } else { 0 };
     if saved <= 0 {
@@ -57,6 +64,27 @@ pub(super) fn attempt(
     }
     state.undo(mark);
     Tried::Left(found)
+}
+
+fn take_off(state: &mut State<'_>, tenants: &[Tenant]) {
+    for tenant in tenants {
+        state.take_many(tenant.c, tenant.n, tenant.s, tenant.count);
+        state.close_if_empty(tenant.c, tenant.n);
+    }
+}
+
+/// Whether less could be paid without these: only where a node is emptied by it. What fills a cluster up to its fewest
+/// nodes costs the least of what is on demand, so that putting replicas anywhere saves nothing by itself.
+fn may_save(state: &State<'_>, tenants: &[Tenant]) -> bool {
+    let mut off: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+    for tenant in tenants {
+        *off.entry((tenant.c, tenant.n)).or_default() += tenant.count;
+    }
+    let emptied = |(&(c, n), &off): (&(usize, usize), &u32)| {
+        let on = state.clusters[c].nodes[n].tenants.iter();
+        on.map(|(_, count)| count).sum::<u32>() == off
+    };
+    state.problem.sells_spot || off.iter().any(emptied)
 }
 
 /// Replicas by pool and cluster.

@@ -63,7 +63,7 @@ struct Pass<'s, 'p> {
 
 impl<'p> Pass<'_, 'p> {
     /// Tries a move; says whether it was made.
-    fn try_move(&mut self, tenants: &[Tenant], place: impl FnOnce(&mut State<'_>) -> bool) -> bool {
+    fn try_move(&mut self, tenants: &[Tenant], place: impl Fn(&mut State<'_>) -> bool) -> bool {
         if tenants.is_empty() || !tenants.iter().all(|t| self.settled[t.s]) {
             return false;
         }
@@ -305,9 +305,14 @@ impl<'p> Pass<'_, 'p> {
         }
         // What is large goes first: what is small finds room beside it.
         services.sort_by_key(|&(s, _)| (Reverse(problem.service(s).size), s));
+        let most = self.state.hourly();
         let place = |state: &mut State<'_>, search| {
+            // Once it costs as much as before, it saves nothing: every further replica can only cost more.
+            let may_save = |state: &State<'_>| problem.sells_spot || state.hourly() < most;
             let mut services = services.iter();
-            services.all(|(s, pools)| assign::place_service(state, *s, search, Some(pools)).is_ok())
+            services.all(|(s, pools)| {
+                may_save(state) && assign::place_service(state, *s, search, Some(pools)).is_ok()
+            })
         };
         for search in ways() {
             if self.try_move(tenants, |state| place(state, search)) {

@@ -21,6 +21,8 @@ struct Partial {
     mem: f64,
     /// Where the last class is in the order; those after it come later.
     last: usize,
+    /// Its place among those that were made in one step.
+    made: usize,
     /// The last node in the trail; none before the first.
     trail: Option<usize>,
     nodes: usize,
@@ -102,6 +104,7 @@ fn cover(
         cpu: want.0,
         mem: want.1,
         last: 0,
+        made: 0,
         trail: None,
         nodes: 0,
         left: *limits,
@@ -137,6 +140,7 @@ fn cover(
                     cpu,
                     mem,
                     last: at,
+                    made: next.len(),
                     // Where it goes in the trail if it is kept.
                     trail: state.trail,
                     nodes: state.nodes + 1,
@@ -147,8 +151,13 @@ fn cover(
         if next.is_empty() || found * 2 >= width {
             break;
         }
-        next.sort_by(|a, b| a.rating.total_cmp(&b.rating));
-        next.truncate(width);
+        let better =
+            |a: &Partial, b: &Partial| a.rating.total_cmp(&b.rating).then(a.made.cmp(&b.made));
+        if next.len() > width {
+            next.select_nth_unstable_by(width - 1, better);
+            next.truncate(width);
+        }
+        next.sort_unstable_by(better);
         for state in &mut next {
             trail.push((order[state.last], state.trail));
             state.trail = Some(trail.len() - 1);
