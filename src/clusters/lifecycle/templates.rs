@@ -102,6 +102,7 @@ mod tests {
             cluster: "east".to_owned(),
             namespace: "capi-east".to_owned(),
             objects: names.iter().map(object).collect(),
+            groups: Default::default(),
             bootstrap: Vec::new(),
             credentials: None,
             registers: false,
