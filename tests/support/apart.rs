@@ -32,6 +32,19 @@ fn ip(words: &[&str]) {
     assert!(output.status.success(), "ip {words:?}: {output:?}");
 }
 
+/// Removes what tests left that were killed.
+fn sweep() {
+    let listed = Command::new("ip").args(["netns", "list"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for name in listed.lines().filter_map(|line| line.split(' ').next()) {
+        let process = name.strip_prefix("lattice-");
+        let process = process.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            let _ = Command::new("ip").args(["netns", "delete", name]).output();
+        }
+    }
+}
+
 /// Lays a link between two cells, and says where the upper one is for the lower one. The numbers must be of no other link.
 pub fn link(above: &Apart, below: &Apart, number: u8) -> String {
     let (upper, lower) = (&above.namespace, &below.namespace);
@@ -55,16 +68,17 @@ fn card(below: &str) -> String {
 }
 
 impl Apart {
-    /// An API server in a namespace of its own, with Lattice's kinds. The number must be that of no other cell.
+    /// An API server in a namespace of its own, with Lattice's kinds. The number is from 1 to 4, and that of no other cell.
     pub async fn start(name: &'static str, number: u8, folder: &Path) -> Self {
-        let namespace = format!("lattice-{name}");
-        // What an earlier test left that was killed.
-        let _ = Command::new("ip")
-            .args(["netns", "delete", &namespace])
-            .output();
+        // Of this process, so that tests can run beside each other.
+        let process = std::process::id();
+        let namespace = format!("lattice-{process}-{name}");
+        sweep();
         ip(&["netns", "add", &namespace]);
         ip(&["-n", &namespace, "link", "set", "lo", "up"]);
-        let outlet = format!("lattout{number}");
+        let outlet = format!("lat{process}o{number}");
+        // With four cells to a test, tests of 63 processes have each their own.
+        let number = number + 4 * u8::try_from(process % 63).unwrap();
         ip(&[
             "link", "add", &outlet, "type", "veth", "peer", "name", "outlet", "netns", &namespace,
         ]);

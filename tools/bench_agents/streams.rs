@@ -58,7 +58,10 @@ pub async fn speak(
     });
     let heard = future::try_join_all(speaking).await?;
     if stalled {
-        streams[0] = cell.open_tunnel(&name(0)).await?;
+        drop(streams.remove(0));
+        // Until the agent has noticed it has one stream too many.
+        tokio::time::sleep(FULL).await;
+        streams.insert(0, cell.open_tunnel(&name(0)).await?);
     }
     Ok(Spread::of(heard.into_iter().flatten().collect()))
 }

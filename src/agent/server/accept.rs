@@ -26,6 +26,9 @@ use crate::clusters::bootstrap::Leaf;
 const HANDSHAKES: usize = 64;
 /// Connections at a time.
 const CONNECTIONS: usize = 8192;
+/// How long a connection waits for its handshake. Whoever has waited for longer is about to give up: to begin then is work for
+/// nothing, and if all work is, nobody ever gets in.
+const TURN: Duration = Duration::from_secs(3);
 /// Longest time for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause after the listener failed, as when there are too many open files.
@@ -63,10 +66,7 @@ pub(super) fn accept(
     let accepting = async move {
         loop {
             // Who finds no place waits in the kernel's queue.
-            let (Ok(shaking), Ok(place)) = (
-                Arc::clone(&handshakes).acquire_owned().await,
-                Arc::clone(&places).acquire_owned().await,
-            ) else {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
             let stream = match listener.accept().await {
@@ -78,8 +78,11 @@ pub(super) fn accept(
                 }
             };
             let (acceptor, ready) = (TlsAcceptor::from(tls.load_full()), ready.clone());
+            let turn = Arc::clone(&handshakes).acquire_owned();
             tokio::spawn(async move {
-                let _shaking = shaking;
+                let Ok(Ok(_turn)) = timeout(TURN, turn).await else {
+                    return tracing::debug!("too many agents come at once; one was sent away");
+                };
                 match shake(&acceptor, stream, place).await {
                     // The server is gone when nobody takes it.
                     Ok(peer) => drop(ready.send(Ok(peer)).await),

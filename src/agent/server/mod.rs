@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
 use chrono::Utc;
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +40,8 @@ use crate::clusters::bootstrap::{Standing, standing};
 const LEAVING: &str = "the cell's operator stops or hands over";
 /// How often the machines are told the time, and certificates are looked at again.
 const TICK: Duration = Duration::from_secs(1);
+/// Connections that wait to be taken: agents that all come back at once find the line long enough.
+const LINE: u32 = 4096;
 /// Bytes under way on one stream.
 pub(crate) const STREAM_WINDOW: u32 = 64 << 10;
 /// Streams of one connection.
@@ -116,7 +118,7 @@ impl Server {
         let config = tls::server(credentials)?;
         let listen = |source| ServerError::Listen { address, source };
         Ok(Self {
-            listener: TcpListener::bind(address).await.map_err(listen)?,
+            listener: listening(address).map_err(listen)?,
             tls: Arc::new(ArcSwap::from_pointee(config)),
         })
     }
@@ -133,6 +135,17 @@ impl Server {
     pub fn rotation(&self) -> Rotation {
         Rotation(Arc::clone(&self.tls))
     }
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Those of a cell that was here before may not be quite over.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LINE)
 }
 
 /// Changes the credentials of a running server.
