@@ -188,7 +188,7 @@ fn points(writes: &[String]) -> [(usize, usize); 6] {
         (handover / 2, 3 * handover / 4),
         (handover, handover + 1),
         (handover + 1, handover + rest / 3),
-        (handover + rest / 2, all - 3),
+        (handover + rest / 2, handover + 2 * rest / 3),
     ]
 }
 
