@@ -26,7 +26,7 @@ use crate::scheduler::{
   lattice plan fleet/                              # everything from nothing
   lattice plan fleet/ --against kubeconfig         # what applying fleet/ changes there
   lattice plan fleet/ --against main-checkout/     # what a pull request changes
-  lattice plan fleet/ --quick                      # at once, within some percent
+  lattice plan fleet/ --quick                      # sooner, 5 to 35 % above the bound
   lattice plan fleet/ -o json | jq .summary
   lattice plan fleet/ --out plan.json && lattice explain service api --plan plan.json
 
