@@ -11,7 +11,7 @@ use crate::api::LatticeCluster;
 use crate::api::cluster_status::{MachineShortage, NodeRole};
 use crate::scheduler::capacity::CapacityType;
 use crate::scheduler::model::{Cluster, NodeGroup, Origin, Shortage, Snapshot};
-use crate::scheduler::zones::in_zone;
+use crate::scheduler::zones::stated;
 
 /// How long nothing is bought of what was not to be had, in seconds: providers' stocks change by the hour, and each try
 /// moves what would run there.
@@ -69,7 +69,11 @@ fn note(snapshot: &mut Snapshot, cluster: &str, shortage: &MachineShortage, now:
     // Machines that people asked for are theirs to give up.
     if matches!(cluster.origin, Origin::Scheduler { .. }) {
         match shortage.role {
-            NodeRole::Worker => keep(cluster, &named(&offer, &shortage.zone), shortage.coming),
+            NodeRole::Worker => keep(
+                cluster,
+                &stated(offer.clone(), &shortage.zone),
+                shortage.coming,
+            ),
             NodeRole::ControlPlane if is_hopeless => {
                 // It never begins. What was to run on it goes elsewhere, and the cluster goes.
                 cluster.workers.clear();
@@ -84,13 +88,6 @@ fn note(snapshot: &mut Snapshot, cluster: &str, shortage: &MachineShortage, now:
         why,
         until: now.saturating_add(REST),
     });
-}
-
-fn named(offer: &str, zone: &str) -> String {
-    match zone {
-        "" => offer.to_owned(),
-        zone => in_zone(offer, zone),
-    }
 }
 
 /// Leaves so many nodes of an offer, those with the most on them.

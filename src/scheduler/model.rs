@@ -124,6 +124,12 @@ pub struct Shortage {
 }
 
 impl Pool {
+    /// The offers of which there is more to be had.
+    pub fn sold(&self) -> impl Iterator<Item = &Offer> {
+        let offers = self.offers.iter();
+        offers.filter(|offer| self.shortage(&offer.class).is_none())
+    }
+
     /// Why no more of an offer, in whatever zone, is to be had, if so.
     pub fn shortage(&self, offer: &str) -> Option<&Shortage> {
         self.shortages.get(zone_of(offer).0)

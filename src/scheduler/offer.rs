@@ -180,8 +180,7 @@ fn offers(
     snapshot: &Snapshot,
     classes: &BTreeMap<String, usize>,
 ) -> (Vec<Offer>, Vec<Vec<Offer>>) {
-    let sold: BTreeMap<&str, Offer> = (pool.offers.iter())
-        .filter(|offer| pool.shortage(&offer.class).is_none())
+    let sold: BTreeMap<&str, Offer> = (pool.sold())
         .filter_map(|offer| {
             let class = *classes.get(offer.class.as_str())?;
             let node = &snapshot.node_classes[class];

@@ -11,6 +11,14 @@ pub fn in_zone(offer: &str, zone: &str) -> String {
     format!("{offer}{IN}{zone}")
 }
 
+/// The name of an offer in a zone, or of whatever zone where none is stated.
+pub(crate) fn stated(offer: String, zone: &str) -> String {
+    match zone {
+        "" => offer,
+        zone => in_zone(&offer, zone),
+    }
+}
+
 /// An offer and its zone, from the name that [`in_zone`] makes of them.
 pub fn zone_of(offer: &str) -> (&str, Option<&str>) {
     match offer.split_once(IN) {

@@ -50,7 +50,8 @@ fn sentence(condition: Option<&Value>) -> String {
     }
 }
 
-fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+/// The condition of this type, if the object has it.
+pub(super) fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
     let conditions = object["status"]["conditions"].as_array()?;
     conditions
         .iter()

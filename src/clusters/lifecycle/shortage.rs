@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use super::{is_leaving, machines::condition};
 use crate::api::{
     LatticeCluster, ProviderType,
     capacity::CapacityType,
@@ -34,7 +35,7 @@ pub fn shortages(
     let patience = patience(cluster.spec.provider.provider_type());
     let mut found: BTreeMap<Option<&str>, Waiting<'_>> = BTreeMap::new();
     for machine in machines {
-        if !machine["metadata"]["deletionTimestamp"].is_null() {
+        if is_leaving(machine) {
             continue;
         }
         let labels = &machine["metadata"]["labels"];
@@ -89,13 +90,10 @@ fn control_plane(cluster: &LatticeCluster) -> Option<NodeGroup> {
 
 /// Why a machine does not come, if that is so.
 fn why(machine: &Value, patience: TimeDelta, now: DateTime<Utc>) -> Option<(&str, String)> {
-    let status = &machine["status"];
-    if !status["nodeRef"].is_null() {
+    if !machine["status"]["nodeRef"].is_null() {
         return None;
     }
-    let conditions = status["conditions"].as_array();
-    let mut conditions = conditions.into_iter().flatten();
-    let infrastructure = conditions.find(|condition| condition["type"] == "InfrastructureReady");
+    let infrastructure = condition(machine, "InfrastructureReady");
     let text = |key: &str| {
         let condition = infrastructure.filter(|condition| condition["status"] != "True");
         condition

@@ -85,7 +85,7 @@ impl Road {
     fn new(rendered: &Rendered, control_plane: &Value) -> Option<Self> {
         // The lowest of all its machines.
         let from_written = control_plane["status"]["version"].as_str()?.to_owned();
-        let to_written = rendered.control_plane()?["spec"]["version"]
+        let to_written = rendered.control_plane()?.object["spec"]["version"]
             .as_str()?
             .to_owned();
         Some(Self {

@@ -73,12 +73,9 @@ pub struct Rendered {
 
 impl Rendered {
     /// The object that the control plane is.
-    pub fn control_plane(&self) -> Option<&Value> {
-        let mut objects = self.objects.iter().map(|manifest| &manifest.object);
-        objects.find(|object| {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            kind.ends_with("ControlPlane")
-        })
+    pub fn control_plane(&self) -> Option<&Manifest> {
+        let mut objects = self.objects.iter();
+        objects.find(|manifest| manifest.kind().ends_with("ControlPlane"))
     }
 }
 

@@ -68,6 +68,14 @@ pub(super) fn capi(kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(CORE_GROUP, CORE_VERSION, kind))
 }
 
+/// The kind of an object.
+pub(super) fn resource(object: &Value) -> ApiResource {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let api_version = text("apiVersion");
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")))
+}
+
 /// Whether Cluster API serves its kinds here.
 pub(super) async fn is_installed(client: &Client) -> Result<bool, ProvisionError> {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
@@ -98,25 +106,26 @@ pub(super) async fn look(
         false => home(client, children, subject, here.is_some()).await?,
     };
     let capi = here.or(there);
-    let (control_plane, deployments) = match (&home, &child) {
-        (Home::Here | Home::Own { .. }, _) => (
-            control_plane(client, subject).await?,
-            deployments(client, &subject.name).await?,
-        ),
-        // What is wanted of it is judged here too, before it is told.
-        (Home::There, Some(child)) => (control_plane(child, subject).await?, Vec::new()),
-        _ => (None, Vec::new()),
+    // Where its objects are: what is wanted of a cluster that manages itself is judged here too, before it is told.
+    let manages = match home {
+        Home::Here | Home::Own { .. } => Some(client),
+        Home::There => child.as_ref(),
+        _ => None,
     };
-    let machines = match (&home, &child) {
-        _ if !capi
-            .as_ref()
-            .is_some_and(|capi| lacks_some(capi, subject.cluster)) =>
-        {
-            Vec::new()
-        }
-        (Home::Here | Home::Own { .. }, _) => machines(client, &subject.name).await?,
-        (Home::There, Some(child)) => machines(child, &subject.name).await?,
+    let control_plane = match manages {
+        Some(client) => control_plane(client, subject).await?,
+        None => None,
+    };
+    let deployments = match home {
+        Home::Here | Home::Own { .. } => deployments(client, &subject.name).await?,
         _ => Vec::new(),
+    };
+    let lacks_some = capi
+        .as_ref()
+        .is_some_and(|capi| lacks_some(capi, subject.cluster));
+    let machines = match manages.filter(|_| lacks_some) {
+        Some(client) => machines(client, &subject.name).await?,
+        None => Vec::new(),
     };
     Ok(Found {
         home,
@@ -195,14 +204,12 @@ async fn control_plane(
     let Some(wanted) = subject.rendered.and_then(Rendered::control_plane) else {
         return Ok(None);
     };
-    let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
-    let version = text(&wanted["apiVersion"]);
-    let (group, version) = version.split_once('/').unwrap_or(("", &version));
-    let kind = GroupVersionKind::gvk(group, version, &text(&wanted["kind"]));
-    let resource = ApiResource::from_gvk(&kind);
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), &subject.name.namespace, &resource);
-    let found = match api.get_opt(&text(&wanted["metadata"]["name"])).await {
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        client.clone(),
+        &subject.name.namespace,
+        &resource(&wanted.object),
+    );
+    let found = match api.get_opt(wanted.name()).await {
         // Where its provider is not installed there is none.
         Err(kube::Error::Api(status)) if status.is_not_found() => None,
         found => found?,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams},
@@ -9,7 +10,11 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::{act::Subject, error::ProvisionError, look::capi};
+use super::{
+    act::Subject,
+    error::ProvisionError,
+    look::{capi, resource},
+};
 use crate::{
     clusters::{
         labels::{CAPI_CLUSTER, CLUSTER},
@@ -79,11 +84,9 @@ fn template_kinds(rendered: &Rendered) -> BTreeMap<String, ApiResource> {
         .collect()
 }
 
-fn resource(object: &Value) -> ApiResource {
-    let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let api_version = text("apiVersion");
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")))
+/// Whether a list is only the beginning of one.
+fn goes_on(list: &ListMeta) -> bool {
+    list.continue_.as_ref().is_some_and(|more| !more.is_empty())
 }
 
 /// The objects of one cluster.
@@ -110,19 +113,12 @@ impl Herd<'_> {
         kinds: &BTreeMap<String, ApiResource>,
     ) -> Result<Option<Vec<Value>>, ProvisionError> {
         let mut makers = vec![capi("MachineDeployment"), capi("MachineSet")];
-        for manifest in &rendered.objects {
-            if manifest.kind().ends_with("ControlPlane") {
-                makers.push(resource(&manifest.object));
-            }
-        }
+        let control_plane = rendered.control_plane();
+        makers.extend(control_plane.map(|manifest| resource(&manifest.object)));
         let mut users = Vec::new();
         for maker in &makers {
             let listed = self.api(maker).list(&self.theirs(CAPI_CLUSTER)).await?;
-            if listed
-                .metadata
-                .continue_
-                .is_some_and(|more| !more.is_empty())
-            {
+            if goes_on(&listed.metadata) {
                 return Ok(None);
             }
             for object in &listed.items {
@@ -151,11 +147,7 @@ impl Herd<'_> {
             .api(resource)
             .list_metadata(&self.theirs(label))
             .await?;
-        if listed
-            .metadata
-            .continue_
-            .is_some_and(|more| !more.is_empty())
-        {
+        if goes_on(&listed.metadata) {
             return Ok(None);
         }
         let heads = listed.items.iter().map(serde_json::to_value);

@@ -10,7 +10,7 @@ use crate::api::cluster_status::NodeRole;
 use crate::placement::problem::nearest;
 use crate::scheduler::capacity::CapacityType;
 use crate::scheduler::model::{NodeGroup, ServiceId};
-use crate::scheduler::zones::{in_zone, zone_of};
+use crate::scheduler::zones::{stated, zone_of};
 
 /// The machines that a cluster is to have.
 #[derive(Debug, Default)]
@@ -62,11 +62,7 @@ pub(super) fn read(
             problems.push(Problem::error(CLUSTER, name, &path, message).at(index));
             continue;
         }
-        let offer = capacity.offer(&group.node_class);
-        let offer = match group.zone.is_empty() {
-            true => offer,
-            false => in_zone(&offer, &group.zone),
-        };
+        let offer = stated(capacity.offer(&group.node_class), &group.zone);
         *machines.workers.entry(offer).or_default() += group.count;
     }
     if nodes.workers > 0 {

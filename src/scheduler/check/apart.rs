@@ -114,11 +114,7 @@ fn needs_cluster(view: &View<'_>, service: &Service) -> bool {
 }
 
 fn control_plane(view: &View<'_>, pool: &Pool, rule: &ControlPlaneRule) -> i128 {
-    let sold = pool
-        .offers
-        .iter()
-        .filter(|o| pool.shortage(&o.class).is_none());
-    let mut offers = sold.filter(|offer| {
+    let mut offers = pool.sold().filter(|offer| {
         let class = view.class(&offer.class);
         class.is_some_and(|class| match &rule.class {
             Some(name) => class.name == *name,

@@ -265,11 +265,7 @@ impl<'v, 'a> Shops<'v, 'a> {
     pub(super) fn of(&self, service: &Service) -> Vec<&'a Pool> {
         let list = self.eligible.get(&self.wish(service));
         let may = |pool: &&Pool| {
-            let sold = pool
-                .offers
-                .iter()
-                .filter(|o| pool.shortage(&o.class).is_none());
-            let sells = sold.into_iter().any(|offer| {
+            let sells = pool.sold().any(|offer| {
                 let class = self.view.class(&offer.class);
                 class.is_some_and(|class| takes(service, class))
             });

@@ -75,11 +75,7 @@ fn prices<'a>(view: &View<'a>, service: &Service, rules: &[&Policy]) -> BTreeMap
     pools
         .filter(|pool| pool.closed.is_none() && passes(service, rules, pool))
         .filter_map(|pool| {
-            let sold = pool
-                .offers
-                .iter()
-                .filter(|o| pool.shortage(&o.class).is_none());
-            let shares = sold.filter_map(|offer| {
+            let shares = pool.sold().filter_map(|offer| {
                 let class = view.class(&offer.class)?;
                 let types = service.capacity_types;
                 let takes = if class.spot.is_some() {
