@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use lattice::operator::{bootstrap, decision_log::ensure_namespace, install, run};
@@ -368,6 +368,20 @@ async fn credentials_and_the_first_call_are_where_machines_find_them(client: &Cl
     comes_to(client, "west", "Provisioning False NotRegistered").await;
     let again = there.get("west-registration").await.unwrap().data.unwrap();
     assert_eq!(again, registration);
+
+    // What Cluster API does not know of goes with the cluster, and nobody else's.
+    let copies: Api<Secret> = Api::namespaced(client.clone(), "capa-system");
+    let theirs = ListParams::default().labels("lattice.dev/cluster=west");
+    assert_eq!(copies.list(&theirs).await.unwrap().items.len(), 1);
+    let own = json!({"metadata": {"name": "own"}, "stringData": {"a": "b"}});
+    let own = serde_json::from_value(own).unwrap();
+    there.create(&PostParams::default(), &own).await.unwrap();
+    fleet::delete(client, "LatticeCluster", None, "west").await;
+    comes_to(client, "west", "gone").await;
+    assert!(copies.list(&theirs).await.unwrap().items.is_empty());
+    let left = there.list(&ListParams::default()).await.unwrap().items;
+    let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(left, ["own"]);
     stop.cancel();
     running.await.unwrap().unwrap();
 }

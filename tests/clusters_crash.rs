@@ -22,9 +22,8 @@ use std::{
 use executioner::{Executioner, Victim};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, ListParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
     core::GroupVersionKind,
 };
 use lattice::{
@@ -70,12 +69,7 @@ async fn until<T>(what: &str, cloud: &Cloud, mut look: impl AsyncFnMut() -> Opti
 }
 
 async fn connect(kubeconfig: &[u8]) -> Client {
-    let kubeconfig = Kubeconfig::from_yaml(std::str::from_utf8(kubeconfig).unwrap()).unwrap();
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let mut config = config.unwrap();
-    config.proxy_url = None;
-    Client::try_from(config).unwrap()
+    Client::try_from(managers::reached_by(kubeconfig).await).unwrap()
 }
 
 /// The parent's operator.

@@ -12,9 +12,8 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
     core::GroupVersionKind,
 };
 use lattice::operator::{control_plane::ControlPlane, decision_log::ensure_namespace, install};
@@ -93,12 +92,7 @@ async fn progress(client: &Client) -> String {
 }
 
 async fn connect(kubeconfig: &[u8]) -> Client {
-    let kubeconfig = Kubeconfig::from_yaml(std::str::from_utf8(kubeconfig).unwrap()).unwrap();
-    let options = KubeConfigOptions::default();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .unwrap();
-    config.proxy_url = None;
+    let mut config = managers::reached_by(kubeconfig).await;
     config.read_timeout = Some(Duration::from_secs(10));
     Client::try_from(config).unwrap()
 }

@@ -17,7 +17,6 @@ use kube::{
         ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
         PostParams,
     },
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use lattice::operator::install;
 use serde_json::{Value, json};
@@ -151,13 +150,7 @@ async fn apply(client: &Client, cloud: &Cloud, version: &str) {
 async fn child(client: &Client) -> Client {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     let secret = secrets.get("shop-kubeconfig").await.unwrap();
-    let text = String::from_utf8(secret.data.unwrap()["value"].0.clone()).unwrap();
-    let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
-    let options = KubeConfigOptions::default();
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .unwrap();
-    config.proxy_url = None;
+    let config = managers::reached_by(&secret.data.unwrap()["value"].0).await;
     Client::try_from(config).unwrap()
 }
 

@@ -14,6 +14,9 @@ pub const RECONCILING: &str = "Reconciling";
 /// Nothing moves until a person or another system acts.
 pub const STALLED: &str = "Stalled";
 
+/// Type of the condition that says what a cluster's machines have come to.
+pub const PROVISIONED: &str = "Provisioned";
+
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionStatus {

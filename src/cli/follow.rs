@@ -10,7 +10,7 @@ use crate::api::{ClusterPhase, LatticeCluster, conditions};
 
 const EVERY: Duration = Duration::from_millis(500);
 /// Longest message that is shown of a cluster.
-const LONGEST: usize = 100;
+const LONGEST: usize = 160;
 
 /// Lines with the time.
 pub(super) struct Clock {
@@ -73,7 +73,7 @@ fn is_ready(cluster: &LatticeCluster) -> bool {
 fn told(cluster: &LatticeCluster) -> String {
     let status = cluster.status.clone().unwrap_or_default();
     let phase = status.phase.unwrap_or(ClusterPhase::Pending);
-    let why = conditions::find(&status.conditions, "Provisioned");
+    let why = conditions::find(&status.conditions, conditions::PROVISIONED);
     let why = why.and_then(|condition| condition.message.lines().next());
     let why: String = why.unwrap_or_default().chars().take(LONGEST).collect();
     format!("{phase:?}  {why}").trim_end().to_owned()

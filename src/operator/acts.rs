@@ -110,11 +110,10 @@ pub(crate) fn statuses(
         |o| o.status.as_ref(),
         |o| decided.node_classes.get(&o.name_any()),
     )?;
-    let stays = |o: &LatticeCluster| o.metadata.deletion_timestamp.is_none();
     statuses.compare(
         &seen.clusters,
         |o| o.status.as_ref(),
-        |o| decided.clusters.get(&o.name_any()).filter(|_| stays(o)),
+        |o| decided.clusters.get(&o.name_any()),
     )?;
     Ok((statuses.writes, statuses.news))
 }

@@ -78,12 +78,17 @@ pub(crate) async fn ensure_namespace(client: &Client, name: &str) -> kube::Resul
     }
 }
 
+/// For what may not be there, or not even its kind.
+pub(crate) fn if_there<T>(result: kube::Result<T>) -> kube::Result<Option<T>> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// For what is not to be there in the end.
 pub(crate) fn gone_is_fine<T>(result: kube::Result<T>) -> kube::Result<()> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => other.map(drop),
-    }
+    if_there(result).map(drop)
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::{
     process::Command,
 };
 
-use kube::Client;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use lattice::operator::managers::{Managers, Options};
 
 /// Where the programs of local machines, Cluster API's managers among them, are looked for.
@@ -36,6 +39,16 @@ pub async fn start(client: &Client, kubeconfig: &Path, folder: &Path, host: &str
     Managers::start(client, &options)
         .await
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// How a cluster is reached from this host, whatever proxy the environment names.
+pub async fn reached_by(kubeconfig: &[u8]) -> Config {
+    let kubeconfig = Kubeconfig::from_yaml(std::str::from_utf8(kubeconfig).unwrap()).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.unwrap();
+    config.proxy_url = None;
+    config
 }
 
 /// The program of this name.

@@ -14,6 +14,7 @@ pub mod cluster_graph;
 pub mod fleet;
 pub mod local_cloud;
 pub mod managers;
+pub mod parent;
 pub mod pivoting;
 pub mod streaming;
 pub mod tree;

@@ -14,21 +14,15 @@ fi
 mkdir -p "$into"
 into=$(cd "$into" && pwd)
 stamp="$into/.built-from"
-pinned=$(cat "$here/go.mod" "$here/go.sum" "$here/build.sh" | cksum)
+pinned=$(cat "$here/go.mod" "$here/go.sum" "$here/build.sh" "$here/../linked.sh" | cksum)
 if [ -x "$into/etcd" ] && [ -x "$into/kube-apiserver" ] && [ -x "$into/kubectl" ] &&
     [ "$(cat "$stamp" 2>/dev/null)" = "$pinned" ]; then
     echo "control-plane: $into is up to date"
     exit 0
 fi
 
-# The programs say, and parse, a version that only the linker can give them.
-version=$(cd "$here" && go list -m -f '{{.Version}}' k8s.io/kubernetes)
-minor=${version#v*.}
-minor=${minor%%.*}
-link="-s -w"
-for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-    link="$link -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor"
-done
+. "$here/../linked.sh"
+link=$(cd "$here" && linked "$(pinned_version k8s.io/kubernetes)" $kubernetes_version_packages)
 
 build() {
     echo "control-plane: building $1 ($2)"

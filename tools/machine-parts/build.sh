@@ -12,7 +12,7 @@ stamp="$into/.machine-parts-built-from"
 programs="kubeadm kube-controller-manager kube-scheduler kwok
     cluster-api-controller kubeadm-bootstrap-controller kubeadm-control-plane-controller clusterctl"
 manifests=cluster-api.yaml
-pinned=$(cat "$tools"/control-plane/go.* "$tools"/kwok/go.* "$tools"/cluster-api/go.* "$0" | cksum)
+pinned=$(cat "$tools"/control-plane/go.* "$tools"/kwok/go.* "$tools"/cluster-api/go.* "$tools/linked.sh" "$0" | cksum)
 
 complete() {
     for program in $programs; do
@@ -27,19 +27,7 @@ if complete; then
     exit 0
 fi
 
-# The programs say, and parse, a version that only the linker can give them.
-linked() {
-    module=$1
-    shift
-    version=$(go list -m -f '{{.Version}}' "$module")
-    minor=${version#v*.}
-    minor=${minor%%.*}
-    flags="-s -w"
-    for package in "$@"; do
-        flags="$flags -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor"
-    done
-    echo "$flags"
-}
+. "$tools/linked.sh"
 
 build() {
     echo "machine-parts: building $1 ($2)"
@@ -49,7 +37,7 @@ build() {
 echo "machine-parts: the first build takes about six minutes on two cores"
 rm -f "$stamp"
 cd "$tools/control-plane"
-link=$(linked k8s.io/kubernetes k8s.io/component-base/version k8s.io/client-go/pkg/version)
+link=$(linked "$(pinned_version k8s.io/kubernetes)" $kubernetes_version_packages)
 build kubeadm k8s.io/kubernetes/cmd/kubeadm
 build kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
 build kube-scheduler k8s.io/kubernetes/cmd/kube-scheduler
@@ -57,7 +45,7 @@ cd "$tools/kwok"
 link="-s -w"
 build kwok sigs.k8s.io/kwok/cmd/kwok
 cd "$tools/cluster-api"
-link=$(linked sigs.k8s.io/cluster-api sigs.k8s.io/cluster-api/version)
+link=$(linked "$(pinned_version sigs.k8s.io/cluster-api)" sigs.k8s.io/cluster-api/version)
 build cluster-api-controller sigs.k8s.io/cluster-api
 build kubeadm-bootstrap-controller sigs.k8s.io/cluster-api/bootstrap/kubeadm
 build kubeadm-control-plane-controller sigs.k8s.io/cluster-api/controlplane/kubeadm

@@ -9,7 +9,7 @@ mkdir -p "$into"
 into=$(cd "$into" && pwd)
 stamp="$into/.built-from"
 programs="kubeadm kube-apiserver kube-controller-manager kube-scheduler"
-pinned=$(cat "$tools"/control-plane/go.* "$0" | cksum)
+pinned=$(cat "$tools"/control-plane/go.* "$tools/linked.sh" "$0" | cksum)
 
 if [ "$(cat "$stamp" 2>/dev/null)" = "$pinned" ]; then
     echo "next release: $into is up to date"
@@ -17,14 +17,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$pinned" ]; then
 fi
 rm -f "$stamp"
 cd "$tools/control-plane"
-version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
-minor=${version#v*.}
-minor=${minor%%.*}
+. "$tools/linked.sh"
+version=$(pinned_version k8s.io/kubernetes)
 next=${version%.*}.$((${version##*.} + 1))
-link="-s -w"
-for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-    link="$link -X $package.gitVersion=$next -X $package.gitMajor=1 -X $package.gitMinor=$minor"
-done
+link=$(linked "$next" $kubernetes_version_packages)
 for program in $programs; do
     echo "next release: building $program $next"
     CGO_ENABLED=0 go build -trimpath -ldflags "$link" -o "$into/$program" "k8s.io/kubernetes/cmd/$program"

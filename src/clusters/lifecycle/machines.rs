@@ -28,6 +28,29 @@ pub fn ready(capi: &Value) -> u32 {
     u32::try_from(of("controlPlane") + of("workers")).unwrap_or(u32::MAX)
 }
 
+/// What is waited for, in Cluster API's own words, and what keeps the first of the machines that have no node from coming, in its
+/// provider's.
+pub(super) fn missing(capi: &Value, machines: &[Value]) -> String {
+    let told = [why_not(capi), trouble(machines).unwrap_or_default()];
+    let told = told.into_iter().filter(|text| !text.is_empty());
+    told.collect::<Vec<_>>().join(". ")
+}
+
+fn trouble(machines: &[Value]) -> Option<String> {
+    let coming = machines
+        .iter()
+        .filter(|machine| !super::is_leaving(machine) && machine["status"]["nodeRef"].is_null());
+    let told = coming.filter_map(|machine| {
+        let name = machine["metadata"]["name"].as_str()?;
+        let condition = condition(machine, "InfrastructureReady");
+        let condition = condition.filter(|condition| condition["status"] != "True")?;
+        let text = |key: &str| condition[key].as_str().unwrap_or_default();
+        let told = format!("Machine {name}: {} {}", text("reason"), text("message"));
+        Some(told.trim_end().to_owned())
+    });
+    told.min()
+}
+
 /// What is waited for, in Cluster API's own words.
 pub(super) fn why_not(capi: &Value) -> String {
     if !capi["metadata"]["deletionTimestamp"].is_null() {

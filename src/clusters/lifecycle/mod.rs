@@ -47,6 +47,8 @@ pub struct Sight<'a> {
     pub capi: Option<&'a Value>,
     /// Its MachineDeployments, there too.
     pub deployments: &'a [Value],
+    /// Its machines, while it lacks some.
+    pub machines: &'a [Value],
     /// Whether the Secret with the provider's credentials is there; of no weight where none is needed.
     pub has_credentials: bool,
     /// How its first machine is invited to call its parent.
@@ -114,6 +116,8 @@ pub enum Action {
     Forget,
     /// Take down the whole cluster.
     Delete,
+    /// Take away what was made for it and is not Cluster API's to take down, credentials above all.
+    Clear,
     /// Let the LatticeCluster go.
     LetGo,
 }
@@ -256,16 +260,21 @@ fn leaving(sight: &Sight<'_>) -> Decision {
             actions: vec![Action::Forget],
         };
     }
-    let (message, action) = match sight.capi {
-        Some(capi) => (
-            machines::why_not(capi),
-            (!is_leaving(capi)).then_some(Action::Delete),
-        ),
-        None => (String::new(), let_go(sight)),
+    let Some(capi) = sight.capi else {
+        let let_go = let_go(sight).map(|let_go| vec![Action::Clear, let_go]);
+        return Decision {
+            progress: Progress::new(ClusterPhase::Deleting, "Deleting", String::new()),
+            actions: let_go.unwrap_or_default(),
+        };
     };
+    // What was given back with credentials that are none any more goes once there are others.
+    let needs_credentials = sight.rendered.is_ok_and(|r| r.credentials.is_some());
+    let copy = needs_credentials && sight.has_credentials;
+    let copy = copy.then_some(Action::CopyCredentials);
+    let delete = (!is_leaving(capi)).then_some(Action::Delete);
     Decision {
-        progress: Progress::new(ClusterPhase::Deleting, "Deleting", message),
-        actions: action.into_iter().collect(),
+        progress: Progress::new(ClusterPhase::Deleting, "Deleting", machines::why_not(capi)),
+        actions: copy.into_iter().chain(delete).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::machines::{is_available, is_initialized, ready, why_not};
+use super::machines::{is_available, is_initialized, missing, ready};
 use super::{Home, Invitation, Sight};
 use crate::api::{ClusterPhase, LatticeCluster, cluster_status::MachineShortage};
 
@@ -139,10 +139,14 @@ impl Progress {
                 format!(
                     "no control plane after {} minutes. {}. Look at the Machines in the cluster's namespace; it goes on by itself once they come",
                     PATIENCE.num_minutes(),
-                    why_not(capi)
+                    missing(capi, sight.machines)
                 ),
             ),
-            false => (ClusterPhase::Provisioning, "MachinesComing", why_not(capi)),
+            false => (
+                ClusterPhase::Provisioning,
+                "MachinesComing",
+                missing(capi, sight.machines),
+            ),
             true => arrived(sight, capi),
         };
         Progress {
@@ -158,7 +162,11 @@ fn arrived(sight: &Sight<'_>, capi: &Value) -> (ClusterPhase, &'static str, Stri
     let manages_itself = matches!(sight.home, Home::There | Home::Own { .. });
     let has_called = matches!(sight.invitation, Invitation::Accepted { .. });
     if let Some(doing) = sight.upgrading.filter(|_| manages_itself || !registers) {
-        return (ClusterPhase::Ready, "Upgrading", upgrading(doing, capi));
+        return (
+            ClusterPhase::Ready,
+            "Upgrading",
+            upgrading(doing, &missing(capi, sight.machines)),
+        );
     }
     if is_available(capi) && (manages_itself || !registers) {
         return (ClusterPhase::Ready, "Available", String::new());
@@ -175,12 +183,12 @@ fn arrived(sight: &Sight<'_>, capi: &Value) -> (ClusterPhase, &'static str, Stri
         true => ClusterPhase::Ready,
         false => ClusterPhase::Provisioning,
     };
-    (phase, "MachinesComing", why_not(capi))
+    (phase, "MachinesComing", missing(capi, sight.machines))
 }
 
 /// How far it is, and what holds it up, in Cluster API's words.
-fn upgrading(doing: &str, capi: &Value) -> String {
-    match why_not(capi).as_str() {
+fn upgrading(doing: &str, why: &str) -> String {
+    match why {
         "" => doing.to_owned(),
         why => format!("{doing}. {why}"),
     }

@@ -78,6 +78,7 @@ fn sight<'a>(cluster: &'a LatticeCluster, rendered: &'a Rendered) -> Sight<'a> {
         moving: Moving::No,
         capi: None,
         deployments: &[],
+        machines: &[],
         has_credentials: true,
         invitation: Invitation::Open,
         now: minutes(1),
@@ -136,6 +137,47 @@ fn node_groups_that_are_wanted_no_more_go() {
     });
     let old = Action::DeleteDeployment("east-old".into());
     assert_eq!(decision.actions, [Action::Apply, old]);
+}
+
+#[test]
+fn what_keeps_a_machine_from_coming_is_told() {
+    let (cluster, rendered) = (cluster(&[FINALIZER], false), rendered(false, false));
+    let waiting =
+        json!({"type": "ControlPlaneInitialized", "status": "False", "reason": "NotInitialized"});
+    let coming = capi(json!({"conditions": [waiting]}));
+    let machine = |name: &str, node: Option<&str>, reason: &str, message: &str| {
+        let status = if reason.is_empty() { "True" } else { "False" };
+        json!({
+            "metadata": {"name": name},
+            "status": {
+                "nodeRef": node.map(|name| json!({"name": name})),
+                "conditions": [{"type": "InfrastructureReady", "status": status, "reason": reason, "message": message}],
+            },
+        })
+    };
+    let told = |machines: &[Value]| {
+        let sight = Sight {
+            capi: Some(&coming),
+            machines,
+            ..sight(&cluster, &rendered)
+        };
+        decide(&sight).progress.message
+    };
+    let unsaid = "ControlPlaneInitialized: NotInitialized";
+    assert_eq!(told(&[]), unsaid);
+    let there = machine("a", Some("a"), "Stopped", "");
+    let ready = machine("b", None, "", "");
+    assert_eq!(told(&[there.clone(), ready.clone()]), unsaid);
+    let refused = machine("d", None, "OutOfStock", "no more of small");
+    let starting = machine("c", None, "Booting", "");
+    assert_eq!(
+        told(&[there.clone(), ready, refused.clone(), starting]),
+        format!("{unsaid}. Machine c: Booting")
+    );
+    assert_eq!(
+        told(&[there, refused]),
+        format!("{unsaid}. Machine d: OutOfStock no more of small")
+    );
 }
 
 #[test]
@@ -427,6 +469,23 @@ fn a_deleted_cluster_goes_when_its_machines_are_gone() {
     let mut leaving = serving;
     leaving["metadata"]["deletionTimestamp"] = json!("2026-11-21T12:30:00Z");
     assert_eq!(actions(&held, Some(&leaving)), []);
-    assert_eq!(actions(&held, None), [Action::LetGo]);
+    assert_eq!(actions(&held, None), [Action::Clear, Action::LetGo]);
     assert_eq!(actions(&cluster(&["other"], true), None), []);
+}
+
+#[test]
+fn a_cluster_that_goes_is_given_new_credentials() {
+    let (held, rendered) = (cluster(&[FINALIZER], true), rendered(false, true));
+    let mut leaving = serving();
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-11-21T12:30:00Z");
+    let actions = |has_credentials| {
+        let sight = Sight {
+            capi: Some(&leaving),
+            has_credentials,
+            ..sight(&held, &rendered)
+        };
+        decide(&sight).actions
+    };
+    assert_eq!(actions(true), [Action::CopyCredentials]);
+    assert_eq!(actions(false), []);
 }

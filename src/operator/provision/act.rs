@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Parent, error::ProvisionError, look::capi, prune::prune};
+use super::{Parent, clear::clear, error::ProvisionError, look::capi, prune::prune};
 use crate::{
     api::LatticeCluster,
     clusters::{
@@ -71,6 +71,7 @@ pub(super) async fn act(
             delete(client, subject.namespace, "MachineDeployment", name).await
         }
         Action::Prune => prune(client, subject).await,
+        Action::Clear => clear(client, subject).await,
         // These are about two API servers, and not done here.
         Action::Move(_) | Action::HandDown | Action::Forget => Ok(()),
         Action::Delete => {

@@ -17,9 +17,6 @@ use crate::{
     clusters::lifecycle::Progress,
 };
 
-/// The condition that says what a cluster has come to.
-const PROVISIONED: &str = "Provisioned";
-
 /// Progress of clusters by name; of the very object that was looked at, by its UID.
 pub(super) type Found = BTreeMap<String, (Option<String>, Progress)>;
 
@@ -76,7 +73,7 @@ fn with(cluster: &LatticeCluster, progress: &Progress) -> LatticeCluster {
     }
     let is_ready = progress.phase == ClusterPhase::Ready;
     let observation = Observation {
-        type_: PROVISIONED,
+        type_: conditions::PROVISIONED,
         status: ConditionStatus::from(is_ready),
         reason: progress.reason,
         message: progress.message.clone(),

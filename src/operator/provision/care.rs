@@ -75,6 +75,7 @@ impl Care<'_> {
             },
             capi: found.capi.as_ref(),
             deployments: &found.deployments,
+            machines: &found.machines,
             has_credentials: found.has_credentials,
             invitation: found.invitation,
             now,

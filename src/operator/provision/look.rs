@@ -29,7 +29,7 @@ use crate::{
         },
         render::{Rendered, registration::registration_secret},
     },
-    operator::{bootstrap, decision_log::NAMESPACE},
+    operator::{bootstrap, decision_log::NAMESPACE, objects::if_there},
 };
 
 /// Most MachineDeployments of one cluster: as many as it can have node groups, old ones that are going included.
@@ -188,11 +188,7 @@ async fn capi_cluster(
 ) -> Result<Option<Value>, ProvisionError> {
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), &name.namespace, &capi("Cluster"));
-    let found = match api.get_opt(&name.name).await {
-        // A child that Cluster API is not installed in any more is as good as one without.
-        Err(kube::Error::Api(status)) if status.is_not_found() => None,
-        found => found?,
-    };
+    let found = if_there(api.get_opt(&name.name).await)?.flatten();
     Ok(found.map(serde_json::to_value).transpose()?)
 }
 
@@ -209,11 +205,7 @@ async fn control_plane(
         &subject.name.namespace,
         &resource(&wanted.object),
     );
-    let found = match api.get_opt(wanted.name()).await {
-        // Where its provider is not installed there is none.
-        Err(kube::Error::Api(status)) if status.is_not_found() => None,
-        found => found?,
-    };
+    let found = if_there(api.get_opt(wanted.name()).await)?.flatten();
     Ok(found.map(serde_json::to_value).transpose()?)
 }
 

@@ -4,6 +4,7 @@ mod act;
 mod board;
 mod care;
 mod children;
+mod clear;
 mod error;
 mod hand_down;
 mod look;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::observe;
 use crate::api::cluster_status::{ClusterCost, NodeCounts, NodeGroupStatus, NodeRole};
-use crate::api::conditions::{READY, RECONCILING, STALLED};
+use crate::api::conditions::{self, READY, RECONCILING, STALLED};
 use crate::api::{ClusterPhase, LatticeCluster, LatticeClusterStatus, Money, Timestamp};
 use crate::placement::diff::nodes;
 use crate::placement::facts::Facts;
@@ -23,16 +23,42 @@ pub(super) fn statuses(
         .iter()
         .filter_map(|cluster| Some((cluster.metadata.name.as_deref()?, cluster)))
         .collect();
-    let live = facts.solution.live();
-    live.map(|decision| {
+    let live = facts.solution.live().map(|decision| {
         let cluster = &decision.cluster;
         let object = known.get(cluster.name.as_str()).copied();
         (
             cluster.name.clone(),
             one(cluster, object, built, facts, now),
         )
-    })
-    .collect()
+    });
+    // One that goes has the name before another gets it.
+    let leaving = known
+        .iter()
+        .filter(|(_, cluster)| cluster.metadata.deletion_timestamp.is_some())
+        .map(|(name, cluster)| ((*name).to_owned(), leaving(cluster, now)));
+    live.chain(leaving).collect()
+}
+
+/// A deleted cluster is no inventory any more. What it was stays to be seen until it is gone.
+fn leaving(cluster: &LatticeCluster, now: Timestamp) -> LatticeClusterStatus {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    let generation = cluster.metadata.generation;
+    status.phase = Some(ClusterPhase::Deleting);
+    let (word, why) = (phase_word(ClusterPhase::Deleting), provisioned(&status));
+    let seen = [
+        (READY, false.into(), word, why.clone()),
+        (RECONCILING, true.into(), word, why),
+        (STALLED, false.into(), word, String::new()),
+    ];
+    status.conditions = observe(&status.conditions, generation, now, &seen);
+    status.observed_generation = generation;
+    status
+}
+
+/// Why its machines are not as they should be, if whoever makes them has said so.
+fn provisioned(status: &LatticeClusterStatus) -> String {
+    let found = conditions::find(&status.conditions, conditions::PROVISIONED);
+    found.map_or(String::new(), |condition| condition.message.clone())
 }
 
 fn one(
@@ -64,7 +90,7 @@ fn one(
     let (word, message) = match phase {
         ClusterPhase::Pending => ("Pending", "Waits for provisioning".to_owned()),
         ClusterPhase::Ready => ("Ready", String::new()),
-        other => (phase_word(other), String::new()),
+        other => (phase_word(other), provisioned(&status)),
     };
     let stalled = failure.is_some() || phase == ClusterPhase::Failed;
     let seen = [

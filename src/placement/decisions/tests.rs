@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::conditions::{find, is_true};
+use crate::api::conditions::{self, READY, find, is_true};
 use crate::api::pool::DecisionQuality;
 use crate::api::{ClusterPhase, ServicePhase};
 use crate::placement::fixtures::{
@@ -184,6 +184,36 @@ fn what_goes_takes_its_clusters_along() {
         assert!(action.cluster().contains("-prod-"));
     }
     assert!(decisions.clusters.is_empty());
+}
+
+#[test]
+fn a_cluster_that_goes_says_what_it_waits_for() {
+    let mut after = carried_out(&seed(), at(1000));
+    let cluster = &mut after.clusters[0];
+    let name = cluster.metadata.name.clone().unwrap();
+    cluster.metadata.deletion_timestamp =
+        Some(serde_json::from_value(json!("2024-01-15T10:30:00Z")).unwrap());
+    cluster.metadata.generation = Some(2);
+    let status = cluster.status.as_mut().unwrap();
+    let why = Observation {
+        type_: conditions::PROVISIONED,
+        status: ConditionStatus::False,
+        reason: "Deleting",
+        message: "one machine is left".to_owned(),
+        observed_generation: Some(2),
+    };
+    conditions::set(&mut status.conditions, why, at(1500));
+    let before = status.clone();
+    let status = &decided(&after, 2000).clusters[&name];
+    assert_eq!(status.phase, Some(ClusterPhase::Deleting));
+    let ready = find(&status.conditions, READY).unwrap();
+    assert_eq!(ready.status, ConditionStatus::False);
+    assert_eq!(
+        (ready.reason.as_str(), ready.message.as_str()),
+        ("Deleting", "one machine is left")
+    );
+    assert_eq!(status.observed_generation, Some(2));
+    assert_eq!(status.cost, before.cost);
 }
 
 #[test]
