@@ -128,6 +128,10 @@ pub struct Above {
     /// Whether the cell's own link, and those of all cells above it, are up.
     #[prost(bool, tag = "1")]
     pub whole: bool,
+    /// Another number each time that a cell has come, or come back, to this one or to one above it. Whoever was told that there is no
+    /// place may ask again.
+    #[prost(uint64, tag = "2")]
+    pub arrivals: u64,
 }
 /// The free capacity of a cell and all below it.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -153,10 +153,11 @@ async fn a_token_admits_one_key_of_one_cluster_for_some_time() {
         endpoint: "root.example.com:8443".to_owned(),
         image: "registry.example.com/lattice:1".to_owned(),
     };
-    let server = Server::bind(client.clone(), options.clone()).await.unwrap();
-    let port = server.port();
-    let authority = server.authority().to_owned();
     let stop = CancellationToken::new();
+    let binding = Server::bind(client.clone(), options.clone(), &stop);
+    let server = binding.await.unwrap();
+    let port = server.port();
+    let authority = server.authority();
     let serving = tokio::spawn(serve(server, stop.clone()));
     let url =
         |cluster: &str| format!("https://127.0.0.1:{port}/api/clusters/register?cluster={cluster}");
@@ -233,13 +234,13 @@ async fn a_token_admits_one_key_of_one_cluster_for_some_time() {
     let list: Value = serde_json::from_str(&answers[first].1).unwrap();
     stop.cancel();
     serving.await.unwrap().unwrap();
-    let server = Server::bind(client.clone(), options).await.unwrap();
+    let stop = CancellationToken::new();
+    let server = Server::bind(client.clone(), options, &stop).await.unwrap();
     assert_eq!(server.authority(), authority);
     let url = format!(
         "https://127.0.0.1:{}/api/clusters/register?cluster=us-east",
         server.port()
     );
-    let stop = CancellationToken::new();
     let serving = tokio::spawn(serve(server, stop.clone()));
     let (status, again) = rivals[first].call(&url, &authority, &token).await;
     assert_eq!(

@@ -113,14 +113,14 @@ async fn of_ten_thousand_tries_each_token_is_accepted_once() {
         endpoint: "root.example.com:8443".to_owned(),
         image: "registry.example.com/lattice:1".to_owned(),
     };
-    let server = Server::bind(client.clone(), options).await.unwrap();
+    let stop = CancellationToken::new();
+    let server = Server::bind(client.clone(), options, &stop).await.unwrap();
     let webhook = Webhook {
         folder: tempfile::tempdir().unwrap(),
         port: server.port(),
     };
-    let authority = server.authority().to_owned();
+    let authority = server.authority();
     fs::write(webhook.folder.path().join("ca.pem"), authority).unwrap();
-    let stop = CancellationToken::new();
     let serving = tokio::spawn(serve(server, stop.clone()));
     let some = TRIES / 4;
 

@@ -14,21 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{TimeDelta, Utc};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, Client,
-    api::{DeleteParams, Patch, PatchParams},
-};
-use lattice::{
-    api::LatticeService,
-    clusters::bootstrap::{Authority, SigningRequest},
-};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use kube::{Api, Client, api::DeleteParams};
+use lattice::api::LatticeService;
 use serde_json::{Value, json};
 use support::{
     apart::{Apart, PORT, link},
-    cells::{fleet_of_one, join},
+    cells::{a_day_later, fleet_of_one, join},
     fleet,
     tree::{give, guests, path_of, service},
 };
@@ -80,39 +71,6 @@ async fn held(client: &Client) -> BTreeMap<String, Value> {
         }
     }
     held
-}
-
-/// Replaces the certificate of a cluster's agent by one that was over a day ago.
-async fn a_day_later(parent: &Client, child: &Client, cluster: &str) {
-    let secrets: Api<Secret> = Api::namespaced(parent.clone(), "lattice-system");
-    let data = secrets
-        .get("lattice-cell-authority")
-        .await
-        .unwrap()
-        .data
-        .unwrap();
-    let text = |key: &str| String::from_utf8(data[key].0.clone()).unwrap();
-    let authority = Authority::from_pem(&text("tls.crt"), &text("tls.key")).unwrap();
-    let own: Api<Secret> = Api::namespaced(child.clone(), "lattice-system");
-    let key = own.get("lattice-agent-key").await.unwrap().data.unwrap();
-    let key = KeyPair::from_pem(std::str::from_utf8(&key["tls.key"].0).unwrap()).unwrap();
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, cluster);
-    let request = params.serialize_request(&key).unwrap().pem().unwrap();
-    let request = SigningRequest::from_pem(&request).unwrap();
-    let object = fleet::get(parent, "LatticeCluster", cluster).await.unwrap();
-    let uid = object["metadata"]["uid"].as_str().unwrap();
-    let made = Utc::now() - TimeDelta::days(2);
-    let certificate = authority.certify_agent(&request, uid, made).unwrap();
-    let patch = json!({"stringData": {"tls.crt": certificate}});
-    own.patch(
-        "lattice-agent-certificate",
-        &PatchParams::default(),
-        &Patch::Merge(&patch),
-    )
-    .await
-    .unwrap();
 }
 
 async fn delete(client: &Client, name: &str) {

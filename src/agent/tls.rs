@@ -154,3 +154,93 @@ impl ClientCertVerifier for Lenient {
         self.0.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeDelta, Utc};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+    use rustls::{ClientConnection, ServerConnection, pki_types::ServerName};
+
+    use super::*;
+    use crate::clusters::bootstrap::{Authorities, Authority, SigningRequest};
+
+    /// Whether both sides take the other's certificate.
+    fn shake(cell: &Credentials, agent: &Credentials) -> Result<(), Error> {
+        let name = ServerName::try_from("cell.example.com").unwrap();
+        let mut client = ClientConnection::new(Arc::new(client(agent).unwrap()), name)?;
+        let mut server = ServerConnection::new(Arc::new(server(cell).unwrap()))?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).unwrap();
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets()?;
+            wire.clear();
+            server.write_tls(&mut wire).unwrap();
+            client.read_tls(&mut wire.as_slice()).unwrap();
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    fn cell(all: &Authorities) -> Credentials {
+        let hosts = ["cell.example.com".to_owned()];
+        let (certificate, key) = all.certify_server(&hosts, Utc::now()).unwrap();
+        Credentials {
+            certificate,
+            key,
+            authorities: all.trusted(),
+        }
+    }
+
+    fn agent(all: &Authorities, age: TimeDelta) -> Credentials {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "east");
+        let request = params.serialize_request(&key).unwrap().pem().unwrap();
+        let request = SigningRequest::from_pem(&request).unwrap();
+        let certified = all.certify_agent(&request, "u-1", Utc::now() - age);
+        Credentials {
+            certificate: certified.unwrap(),
+            key: key.serialize_pem(),
+            authorities: all.trusted(),
+        }
+    }
+
+    fn authorities() -> Authorities {
+        let _ = rustls::crypto::default_fips_provider().install_default();
+        let first = Authority::generate("cell", Utc::now()).unwrap();
+        Authorities::new(first, Vec::new())
+    }
+
+    #[test]
+    fn an_agent_that_was_away_for_three_rotations_and_the_cell_still_know_each_other() {
+        let mut all = authorities();
+        let mut agents = Vec::new();
+        for number in 0..4 {
+            agents.push(agent(&all, TimeDelta::zero()));
+            // One whose certificate is over since.
+            agents.push(agent(&all, TimeDelta::days(3)));
+            for agent in &agents {
+                shake(&cell(&all), agent).unwrap();
+            }
+            all = all.rotated(&format!("cell {number}"), Utc::now()).unwrap();
+        }
+        for agent in &agents {
+            shake(&cell(&all), agent).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_is_of_a_forgotten_authority_is_a_stranger() {
+        let all = authorities();
+        let before = agent(&all, TimeDelta::zero());
+        let all = all.rotated("cell 2", Utc::now()).unwrap();
+        let after = agent(&all, TimeDelta::zero());
+        let forgot = all.alone().unwrap();
+        shake(&cell(&forgot), &after).unwrap();
+        shake(&cell(&forgot), &before).unwrap_err();
+        // Nor is a cell of another authority taken for this one.
+        shake(&cell(&authorities()), &after).unwrap_err();
+    }
+}

@@ -5,6 +5,7 @@
 
 mod against;
 mod apply;
+mod authority;
 mod beside;
 mod cloud;
 mod cluster;
@@ -88,6 +89,7 @@ enum Command {
     Operator(operator::Args),
     Cluster(cluster::Args),
     Kubeconfig(kubeconfig::Args),
+    Authority(authority::Args),
     Log(log::Args),
     Replay(replay::Args),
     Up(up::Args),
@@ -126,6 +128,7 @@ impl Command {
             Self::Operator(args) => args.run(out),
             Self::Cluster(args) => args.run(out),
             Self::Kubeconfig(args) => args.run(out),
+            Self::Authority(args) => args.run(out),
             Self::Log(args) => args.run(out),
             Self::Replay(args) => args.run(out),
             Self::Up(args) => args.run(out),

@@ -18,8 +18,8 @@ use crate::clusters::provider::{
     machine::MachineError,
 };
 use crate::operator::{
-    OperatorError, control_plane::ControlPlaneError, decision_log::LogError, install::InstallError,
-    managers::ManagersError, objects::Refused,
+    OperatorError, bootstrap::BootstrapError, control_plane::ControlPlaneError,
+    decision_log::LogError, install::InstallError, managers::ManagersError, objects::Refused,
 };
 
 /// Threads that compute when a command is over get this long to end.
@@ -78,6 +78,14 @@ pub(crate) enum OnlineError {
         "no cell serves the clusters below here: start its operator with --cell-listen and --proxy-listen"
     )]
     NoProxy,
+    /// There is no cell, or none that has served yet.
+    #[error(
+        "no cell is here: its authority is made when its operator first serves, by --bootstrap-listen, --cell-listen or --proxy-listen"
+    )]
+    NoAuthority,
+    /// The cell's authority.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
     /// The cell could not know who asks.
     #[error(
         "the kubeconfig's user has no token, and a certificate ends at the API server that it is shown to\n  make one with `kubectl create token`, or name a kubeconfig that has one"

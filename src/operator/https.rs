@@ -15,6 +15,9 @@ use rustls::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::bootstrap::authority::Kept;
+use crate::clusters::bootstrap::AuthorityError;
+
 /// Longest time that a stop waits for answers under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What callers are told who do not say who they are.
@@ -30,6 +33,9 @@ pub enum HttpsError {
     /// Certificate or key are no PEM.
     #[error("the server's certificate: {0}")]
     Pem(#[from] rustls::pki_types::pem::Error),
+    /// Nothing can be certified.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// Nothing listens.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -40,20 +46,24 @@ pub enum HttpsError {
     },
 }
 
+/// Who a server is: names and addresses under which it is reached, and the authorities that certify them.
+pub(crate) struct Certified {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) authorities: Kept,
+}
+
 /// A server that listens, but does not serve yet.
 pub(crate) struct Https {
     listener: TcpListener,
     address: SocketAddr,
     port: u16,
+    certified: Certified,
     tls: RustlsConfig,
 }
 
 impl Https {
-    /// Listens. `certificate` and `key` are PEM.
-    pub(crate) fn bind(
-        address: SocketAddr,
-        (certificate, key): (&str, &str),
-    ) -> Result<Self, HttpsError> {
+    /// Listens.
+    pub(crate) fn bind(address: SocketAddr, certified: Certified) -> Result<Self, HttpsError> {
         let listen = || {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -65,7 +75,8 @@ impl Https {
             listener,
             address,
             port,
-            tls: RustlsConfig::from_config(Arc::new(tls(certificate, key)?)),
+            tls: RustlsConfig::from_config(Arc::new(tls(&certified)?)),
+            certified,
         })
     }
 
@@ -74,13 +85,14 @@ impl Https {
         self.port
     }
 
-    /// Serves until the stop.
+    /// Serves until the stop, with a certificate that is made anew in time.
     pub(crate) async fn serve(
         self,
         router: Router,
         stop: &CancellationToken,
     ) -> Result<(), HttpsError> {
         let address = self.address;
+        let renewing = renew(self.certified, self.tls.clone());
         let listen = |source| HttpsError::Listen { address, source };
         let handle = Handle::new();
         let serving = axum_server::from_tcp_rustls(self.listener, self.tls)
@@ -90,15 +102,28 @@ impl Https {
         tokio::pin!(serving);
         tokio::select! {
             result = &mut serving => return result.map_err(listen),
+            () = renewing => {}
             () = stop.cancelled() => handle.graceful_shutdown(Some(PATIENCE)),
         }
         serving.await.map_err(listen)
     }
 }
 
-fn tls(certificate: &str, key: &str) -> Result<ServerConfig, HttpsError> {
-    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+/// Never returns. Connections that are open stay as they are.
+async fn renew(mut certified: Certified, config: RustlsConfig) {
+    loop {
+        certified.authorities.renewal().await;
+        match tls(&certified) {
+            Ok(renewed) => config.reload_from_config(Arc::new(renewed)),
+            Err(error) => tracing::error!(%error, "a server's certificate could not be renewed"),
+        }
+    }
+}
+
+fn tls(certified: &Certified) -> Result<ServerConfig, HttpsError> {
+    let (chain, key) = certified.authorities.certify(&certified.hosts)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+    let (chain, key) = (chain?, PrivateKeyDer::from_pem_slice(key.as_bytes())?);
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)?;

@@ -289,10 +289,10 @@ async fn webhook_of(
     stop: &CancellationToken,
 ) -> Result<Parent, OperatorError> {
     let host = options.hosts.first().cloned().unwrap_or_default();
-    let server = bootstrap::Server::bind(client.clone(), options).await?;
+    let server = bootstrap::Server::bind(client.clone(), options, stop).await?;
     let parent = Parent {
         url: register_url(&host, server.port()),
-        authority: server.authority().to_owned(),
+        authorities: server.authorities(),
         is_of_roots: false,
     };
     let stop = stop.clone();

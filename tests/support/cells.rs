@@ -2,9 +2,12 @@
 
 use std::net::TcpListener;
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
 use lattice::{
     clusters::bootstrap::{Authority, SigningRequest},
     operator::{Options, cell, run},
@@ -43,8 +46,13 @@ pub fn operate(client: &Client, options: Options) -> CancellationToken {
     stop
 }
 
-/// What the first call of a new cluster's machine leaves there, by the cell's own authority.
-pub async fn join(parent: &Client, child: &Client, cluster: &str, endpoint: &str) {
+/// A certificate of the key by the cell's own authority, from then on, and the authority's.
+async fn certified(
+    parent: &Client,
+    cluster: &str,
+    key: &KeyPair,
+    at: DateTime<Utc>,
+) -> (String, String) {
     let secrets: Api<Secret> = Api::namespaced(parent.clone(), "lattice-system");
     let secret = fleet::eventually("the cell's authority", || async {
         secrets.get_opt("lattice-cell-authority").await.unwrap()
@@ -53,15 +61,35 @@ pub async fn join(parent: &Client, child: &Client, cluster: &str, endpoint: &str
     let data = secret.data.unwrap();
     let text = |key: &str| String::from_utf8(data[key].0.clone()).unwrap();
     let authority = Authority::from_pem(&text("tls.crt"), &text("tls.key")).unwrap();
-    let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, cluster);
-    let request = params.serialize_request(&key).unwrap().pem().unwrap();
+    let request = params.serialize_request(key).unwrap().pem().unwrap();
     let request = SigningRequest::from_pem(&request).unwrap();
     let object = fleet::get(parent, "LatticeCluster", cluster).await.unwrap();
     let uid = object["metadata"]["uid"].as_str().unwrap();
-    let certificate = authority.certify_agent(&request, uid, Utc::now()).unwrap();
+    let certificate = authority.certify_agent(&request, uid, at).unwrap();
+    (certificate, authority.certificate().to_owned())
+}
+
+/// Replaces the certificate of a cluster's agent by one that was over a day ago.
+pub async fn a_day_later(parent: &Client, child: &Client, cluster: &str) {
+    let own: Api<Secret> = Api::namespaced(child.clone(), "lattice-system");
+    let key = own.get("lattice-agent-key").await.unwrap().data.unwrap();
+    let key = KeyPair::from_pem(std::str::from_utf8(&key["tls.key"].0).unwrap()).unwrap();
+    let made = Utc::now() - TimeDelta::days(2);
+    let (certificate, _) = certified(parent, cluster, &key, made).await;
+    let patch = Patch::Merge(json!({"stringData": {"tls.crt": certificate}}));
+    let params = PatchParams::default();
+    own.patch("lattice-agent-certificate", &params, &patch)
+        .await
+        .unwrap();
+}
+
+/// What the first call of a new cluster's machine leaves there, by the cell's own authority.
+pub async fn join(parent: &Client, child: &Client, cluster: &str, endpoint: &str) {
+    let key = KeyPair::generate().unwrap();
+    let (certificate, authority) = certified(parent, cluster, &key, Utc::now()).await;
     let named = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "lattice-system"}});
     let with = |mut object: Value, field: &str, data: Value| {
         object[field] = data;
@@ -71,7 +99,7 @@ pub async fn join(parent: &Client, child: &Client, cluster: &str, endpoint: &str
         with(
             named("Secret", "lattice-agent-certificate"),
             "stringData",
-            json!({"tls.crt": certificate, "ca.crt": authority.certificate()}),
+            json!({"tls.crt": certificate, "ca.crt": authority}),
         ),
         with(
             named("Secret", "lattice-agent-key"),

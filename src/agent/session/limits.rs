@@ -25,6 +25,6 @@ pub const STEADY: Duration = Duration::from_secs(20);
 /// The pause before the second attempt.
 pub const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between attempts: what waits for the cell is with it soon after the way is open again.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The pause of an agent that was told that it is not wanted.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(60);

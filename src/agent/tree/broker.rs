@@ -44,6 +44,10 @@ pub struct Broker {
     pub(super) relayed: BTreeMap<String, Relayed>,
     /// Whether the parent, if it is there, reaches the cells above it.
     beyond: bool,
+    /// Another number each time that a cell has come to this one, or to one above it.
+    arrivals: u64,
+    /// The same, as the parent says it.
+    arrivals_above: u64,
     told: u64,
     next_summary: Duration,
 }
@@ -59,6 +63,9 @@ impl Broker {
             ledger,
             relayed: BTreeMap::new(),
             beyond: true,
+            // Another than before.
+            arrivals: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            arrivals_above: 0,
             // Greater than any number that it gave before.
             told: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             next_summary: now,
@@ -151,15 +158,30 @@ impl Broker {
         sends
     }
 
-    /// The parent says whether it reaches the cells above it.
-    fn above(&mut self, now: Duration, whole: bool) -> Vec<Send> {
+    /// The parent says whether it reaches the cells above it, and whether others have come there.
+    fn above(&mut self, now: Duration, whole: bool, arrivals: u64) -> Vec<Send> {
+        let have_come = std::mem::replace(&mut self.arrivals_above, arrivals) != arrivals;
         match (self.beyond, whole) {
             (false, true) => self.reopened(now),
             (true, false) => {
                 self.beyond = false;
                 self.tell_children()
             }
+            (true, true) if have_come => {
+                self.arrived(now);
+                let mut sends = self.tell_children();
+                sends.extend(self.ask_next(now));
+                sends
+            }
             _ => Vec::new(),
+        }
+    }
+
+    /// A cell has come that may have room: whoever was told that there is none is asked for again.
+    fn arrived(&mut self, now: Duration) {
+        self.arrivals = self.arrivals.wrapping_add(1);
+        for mine in self.ledger.mine.values_mut() {
+            mine.encouraged(now);
         }
     }
 
@@ -173,8 +195,8 @@ impl Broker {
     }
 
     fn tell_above(&self, child: &str) -> Option<Send> {
-        let whole = self.is_whole();
-        self.reach(child, Message::Above { whole })
+        let (whole, arrivals) = (self.is_whole(), self.arrivals);
+        self.reach(child, Message::Above { whole, arrivals })
     }
 
     /// Time has passed.
@@ -207,15 +229,22 @@ impl Broker {
         let mut sends = match message {
             Message::Ask(request) if !from_parent => self.look(now, request, false),
             Message::Delegate(request) if from_parent => self.look(now, request, true),
-            Message::Summary(summary) if !from_parent => {
-                let known = self.children.get(from).map_or(0, |known| known.number);
-                if summary.number > known {
+            // Of one that has just gone it says nothing any more, and would hide that it has come when it does.
+            Message::Summary(summary) if !from_parent && self.connected.contains(from) => {
+                let known = self.children.get(from).map(|known| known.number);
+                if summary.number > known.unwrap_or(0) {
                     self.children.insert(from.to_owned(), summary);
                 }
-                // Said with each, as it may have been lost.
-                Vec::from_iter(self.tell_above(from))
+                if known.is_none() {
+                    self.arrived(now);
+                }
+                // Said with each, as it may have been lost. The others hear of an arrival with their own next one, so that many
+                // that come at a time cause no flood.
+                let mut sends = Vec::from_iter(self.tell_above(from));
+                sends.extend(self.ask_next(now));
+                sends
             }
-            Message::Above { whole } if from_parent => self.above(now, whole),
+            Message::Above { whole, arrivals } if from_parent => self.above(now, whole, arrivals),
             Message::Offer { deal, hourly } => self.offered(now, deal, hourly),
             Message::No { deal, ways_out } => self.refused(now, from, deal, ways_out),
             Message::Confirm(deal) => self.onward(&deal.path.clone(), Message::Confirm(deal)),

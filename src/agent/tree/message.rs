@@ -132,10 +132,12 @@ pub enum Message {
     Released(Deal),
     /// Up: what is free.
     Summary(Summary),
-    /// Down: whether the way further up is open.
+    /// Down: how it stands further up.
     Above {
-        /// Up to the root.
+        /// Whether the way is open up to the root.
         whole: bool,
+        /// Another number each time that a cell has come, or come back.
+        arrivals: u64,
     },
 }
 

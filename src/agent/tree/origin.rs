@@ -150,6 +150,13 @@ impl Mine {
     pub(super) fn reconnected(&mut self, now: Duration) {
         self.asked = None;
         self.not_before = now;
+        // That nobody had a place while hardly anybody could be asked says nothing.
+        self.refusals = 0;
+    }
+
+    /// Somebody has come who may have a place.
+    pub(super) fn encouraged(&mut self, now: Duration) {
+        self.not_before = self.not_before.min(now);
     }
 
     /// A request, for this cell to look for first.

@@ -25,7 +25,7 @@ pub fn told(message: Message) -> TreeMessage {
         Message::Release(deal) => Said::Release(deal.into()),
         Message::Released(deal) => Said::Released(deal.into()),
         Message::Summary(summary) => Said::Summary(summary.into()),
-        Message::Above { whole } => Said::Above(proto::Above { whole }),
+        Message::Above { whole, arrivals } => Said::Above(proto::Above { whole, arrivals }),
     };
     TreeMessage { said: Some(said) }
 }
@@ -49,7 +49,10 @@ pub fn heard(message: TreeMessage) -> Option<Message> {
         Said::Release(deal) => Message::Release(read_deal(deal)?),
         Said::Released(deal) => Message::Released(read_deal(deal)?),
         Said::Summary(summary) => Message::Summary(read_summary(summary)),
-        Said::Above(above) => Message::Above { whole: above.whole },
+        Said::Above(above) => Message::Above {
+            whole: above.whole,
+            arrivals: above.arrivals,
+        },
     })
 }
 
@@ -239,7 +242,10 @@ mod tests {
             Message::Release(deal.clone()),
             Message::Released(deal),
             Message::Summary(summary),
-            Message::Above { whole: true },
+            Message::Above {
+                whole: true,
+                arrivals: 7,
+            },
         ] {
             assert_eq!(heard(told(message.clone())), Some(message));
         }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, date_time_ymd,
 };
+
+use x509_parser::pem::parse_x509_pem;
 
 use super::identity::SpiffeId;
 use super::request::SigningRequest;
@@ -29,6 +32,49 @@ pub enum AuthorityError {
     /// A stored authority cannot be read, or something cannot be signed.
     #[error("certificate authority: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// A certificate is none.
+    #[error("the authority's certificate cannot be read")]
+    Unreadable,
+    /// What is kept of earlier authorities does not fit together.
+    #[error("{earlier} earlier authorities are kept with {bridges} bridges")]
+    Bridges {
+        /// Certificates of earlier authorities.
+        earlier: usize,
+        /// Certificates that they gave their successors.
+        bridges: usize,
+    },
+}
+
+/// What people tell certificates by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// From when on it holds.
+    pub since: DateTime<Utc>,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` shows it.
+    pub fingerprint: String,
+}
+
+impl Facts {
+    /// Those of a certificate in PEM.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(certificate: &str) -> Result<Self, AuthorityError> {
+        let unreadable = || AuthorityError::Unreadable;
+        let (_, pem) = parse_x509_pem(certificate.as_bytes()).map_err(|_| unreadable())?;
+        let parsed = pem.parse_x509().map_err(|_| unreadable())?;
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or_else(unreadable);
+        let digest = digest::digest(&digest::SHA256, &pem.contents);
+        let bytes = digest.as_ref().iter();
+        let pairs: Vec<String> = bytes.map(|byte| format!("{byte:02X}")).collect();
+        Ok(Self {
+            since: time(parsed.validity().not_before.timestamp())?,
+            until: time(parsed.validity().not_after.timestamp())?,
+            fingerprint: pairs.join(":"),
+        })
+    }
 }
 
 /// A certificate authority with its key.
@@ -43,17 +89,29 @@ impl Authority {
     /// # Errors
     /// If no key can be made.
     pub fn generate(name: &str, now: DateTime<Utc>) -> Result<Self, AuthorityError> {
-        let mut params = valid(name, now, AUTHORITY_LIFE);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        let params = authority(name, now);
         let key = KeyPair::generate()?;
         Ok(Authority {
             certificate: params.self_signed(&key)?.pem(),
             issuer: Issuer::new(params, key),
         })
+    }
+
+    /// A new authority that takes this one's place, and a certificate of the new one's key by this one, PEM: who trusts this one
+    /// trusts, with that, what the new one certifies.
+    ///
+    /// # Errors
+    /// If no key can be made, or nothing can be signed.
+    pub fn succeeded(
+        &self,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, String), AuthorityError> {
+        let next = Self::generate(name, now)?;
+        let mut params = authority(name, now);
+        params.use_authority_key_identifier_extension = true;
+        let bridge = self.sign(params, next.issuer.key())?;
+        Ok((next, bridge))
     }
 
     /// An authority that was kept.
@@ -71,6 +129,14 @@ impl Authority {
     /// Its certificate, PEM, for all to see.
     pub fn certificate(&self) -> &str {
         &self.certificate
+    }
+
+    /// From when on it holds; nothing that it certifies holds from before.
+    ///
+    /// # Errors
+    /// If its certificate cannot be read.
+    pub fn since(&self) -> Result<DateTime<Utc>, AuthorityError> {
+        Ok(Facts::of(&self.certificate)?.since)
     }
 
     /// Its key, PEM, to be kept where nobody else reads it.
@@ -149,6 +215,17 @@ impl Authority {
     ) -> Result<String, AuthorityError> {
         Ok(params.signed_by(key, &self.issuer)?.pem())
     }
+}
+
+fn authority(name: &str, now: DateTime<Utc>) -> CertificateParams {
+    let mut params = valid(name, now, AUTHORITY_LIFE);
+    // Those after it are certified by it, and certify in their turn.
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    params
 }
 
 fn leaf(

@@ -6,6 +6,7 @@
 //! the same key may ask again, for an answer can be lost, and gets the same answer.
 
 mod admission;
+mod authorities;
 mod authority;
 mod grant;
 mod identity;
@@ -14,7 +15,8 @@ mod token;
 mod welcome;
 
 pub use admission::{Admission, Refusal, admit};
-pub use authority::{Authority, AuthorityError};
+pub use authorities::{Authorities, Earlier, MOST_EARLIER};
+pub use authority::{Authority, AuthorityError, Facts};
 pub use grant::{Grant, Refused, Use};
 pub use identity::{Distrust, IdentityError, Known, Leaf, SpiffeId, Standing, renewal, standing};
 pub use request::{LONGEST_REQUEST, RequestError, SigningRequest};

@@ -15,12 +15,10 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, answer, authority, error::BootstrapError, store::Grants};
+use super::{Options, answer, authority::Kept, error::BootstrapError, store::Grants};
 use crate::{
-    clusters::bootstrap::{
-        Admission, Authority, LONGEST_REQUEST, Refusal, SigningRequest, Token, admit,
-    },
-    operator::https::{Https, NO_BEARER, bearer},
+    clusters::bootstrap::{Admission, LONGEST_REQUEST, Refusal, SigningRequest, Token, admit},
+    operator::https::{Certified, Https, NO_BEARER, bearer},
 };
 
 /// Answers under way at a time; machines try again.
@@ -37,7 +35,7 @@ pub struct Server {
 struct Cell {
     client: Client,
     options: Options,
-    authority: Authority,
+    authorities: Kept,
     grants: Grants,
     free: Semaphore,
 }
@@ -47,18 +45,24 @@ impl Server {
     ///
     /// # Errors
     /// If the authority cannot be read or kept, or the address is taken.
-    pub async fn bind(client: Client, options: Options) -> Result<Self, BootstrapError> {
-        let now = Utc::now();
-        let authority = authority::ensure(&client, now).await?;
-        let (certificate, key) = authority.certify_server(&options.hosts, now)?;
+    pub async fn bind(
+        client: Client,
+        options: Options,
+        stop: &CancellationToken,
+    ) -> Result<Self, BootstrapError> {
+        let authorities = Kept::follow(&client, stop).await?;
+        let certified = Certified {
+            hosts: options.hosts.clone(),
+            authorities: authorities.clone(),
+        };
         Ok(Server {
-            https: Https::bind(options.listen, (&certificate, &key))?,
+            https: Https::bind(options.listen, certified)?,
             cell: Arc::new(Cell {
                 grants: Grants::new(client.clone()),
                 free: Semaphore::new(AT_ONCE),
                 client,
                 options,
-                authority,
+                authorities,
             }),
         })
     }
@@ -68,9 +72,19 @@ impl Server {
         self.https.port()
     }
 
-    /// The certificate of the cell's authority, PEM, which machines must know to call it.
-    pub fn authority(&self) -> &str {
-        self.cell.authority.certificate()
+    /// The certificate of the cell's authority as it is now, PEM, which machines must know to call it.
+    pub fn authority(&self) -> String {
+        self.cell
+            .authorities
+            .now()
+            .current()
+            .certificate()
+            .to_owned()
+    }
+
+    /// The cell's authorities.
+    pub(crate) fn authorities(&self) -> Kept {
+        self.cell.authorities.clone()
     }
 }
 
@@ -138,7 +152,8 @@ impl Cell {
             let (grant, answer) = match (admit(grant, token, request, now), grant) {
                 (Ok(Admission::Again(certificate)), _) => return Ok(Ok(certificate)),
                 (Ok(Admission::First), Some(grant)) => {
-                    let certificate = self.authority.certify_agent(request, &grant.uid, now)?;
+                    let authorities = self.authorities.now();
+                    let certificate = authorities.certify_agent(request, &grant.uid, now)?;
                     let used = grant.clone().used(&request.key_digest(), &certificate, now);
                     (used, Ok(certificate))
                 }
@@ -158,9 +173,9 @@ impl Cell {
     }
 
     async fn welcome(&self, cluster: &str, certificate: String) -> Response {
-        let authority = self.authority.certificate();
+        let authorities = self.authorities.now().trusted();
         let admitted = (cluster, certificate);
-        match answer::welcome(&self.client, &self.options, admitted, authority).await {
+        match answer::welcome(&self.client, &self.options, admitted, &authorities).await {
             Ok(welcome) => Json(welcome.list()).into_response(),
             Err(error) => failed(cluster, &error),
         }

@@ -20,8 +20,9 @@ use crate::{
         session::Event,
     },
     api::LatticeCluster,
-    clusters::bootstrap::{Authority, Known, SigningRequest},
+    clusters::bootstrap::{Known, SigningRequest},
     operator::{
+        bootstrap::authority::Kept,
         decision_log::NAMESPACE,
         tree::{self, Neighbour},
     },
@@ -40,7 +41,7 @@ pub(crate) struct Fleet {
     pub(super) board: Board,
     pub(super) changed: Arc<Notify>,
     pub(super) tree: tree::Post,
-    pub(super) authority: Arc<Authority>,
+    pub(super) authorities: Kept,
 }
 
 impl Fleet {
@@ -56,9 +57,10 @@ impl Fleet {
 impl Registry for Fleet {
     fn known(&self, cluster: &str) -> Option<Known> {
         let cluster = self.cluster(cluster)?;
+        let revoked = cluster.annotations().get(REVOKED).map(|text| revoked(text));
         Some(Known {
             uid: cluster.uid()?,
-            revoked_before: cluster.annotations().get(REVOKED).map(|text| revoked(text)),
+            revoked_before: revoked.max(self.authorities.now().since()),
         })
     }
 
@@ -129,10 +131,11 @@ impl Registry for Fleet {
     }
 
     fn certify(&self, request: &SigningRequest, uid: &str) -> Result<RenewResponse, String> {
-        let certified = self.authority.certify_agent(request, uid, Utc::now());
+        let authorities = self.authorities.now();
+        let certified = authorities.certify_agent(request, uid, Utc::now());
         Ok(RenewResponse {
             certificate: certified.map_err(|error| error.to_string())?,
-            authorities: self.authority.certificate().to_owned(),
+            authorities: authorities.trusted(),
         })
     }
 }

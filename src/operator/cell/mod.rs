@@ -14,19 +14,16 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::board::{Board, Shown};
 pub use self::error::CellError;
 pub(crate) use self::fleet::Fleet;
-use super::{bootstrap, leader::Term, proxy::Downward, tree};
+use super::{bootstrap::authority::Kept, leader::Term, proxy::Downward, tree};
 use crate::{
     agent::server::{Cell, Credentials, Server},
     api::LatticeCluster,
-    clusters::bootstrap::Authority,
 };
 
 /// Pause after the server failed.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Agents that have not dialled again after this time are gone.
 const GRACE: Duration = Duration::from_secs(30);
-/// How often the server's own certificate is made anew.
-const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where agents reach an operator if nothing else is said.
 pub const PORT: u16 = 8443;
@@ -98,17 +95,17 @@ pub(crate) async fn run(
 }
 
 async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> {
-    let authority = Arc::new(bootstrap::authority::ensure(&parts.client, Utc::now()).await?);
+    let authorities = Kept::follow(&parts.client, &over).await?;
     let hosts = &parts.options.hosts;
-    let server = Server::bind(parts.options.listen, &credentials(&authority, hosts)?).await?;
+    let server = Server::bind(parts.options.listen, &credentials(&authorities, hosts)?).await?;
     tracing::info!(address = %parts.options.listen, "agents are served");
     let rotation = server.rotation();
     let renewing = {
-        let (authority, hosts) = (Arc::clone(&authority), hosts.clone());
+        let (mut authorities, hosts) = (authorities.clone(), hosts.clone());
         async move {
             loop {
-                tokio::time::sleep(RENEWAL).await;
-                let renewed = credentials(&authority, &hosts);
+                authorities.renewal().await;
+                let renewed = credentials(&authorities, &hosts);
                 let replaced = renewed.map(|next| rotation.replace(&next));
                 if let Err(error) = replaced {
                     tracing::error!(%error, "the certificate for agents could not be renewed");
@@ -122,7 +119,7 @@ async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> 
         board: parts.board.clone(),
         changed: Arc::clone(&parts.changed),
         tree: parts.tree.clone(),
-        authority,
+        authorities,
     };
     let cell = Cell::new(&parts.options.name, fleet);
     tokio::spawn(over.clone().run_until_cancelled_owned(renewing));
@@ -139,11 +136,11 @@ async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> 
     Ok(cell.serve(server, over).await?)
 }
 
-fn credentials(authority: &Authority, hosts: &[String]) -> Result<Credentials, CellError> {
-    let (certificate, key) = authority.certify_server(hosts, Utc::now())?;
+fn credentials(authorities: &Kept, hosts: &[String]) -> Result<Credentials, CellError> {
+    let (certificate, key) = authorities.certify(hosts)?;
     Ok(Credentials {
         certificate,
         key,
-        authorities: authority.certificate().to_owned(),
+        authorities: authorities.now().trusted(),
     })
 }

@@ -169,7 +169,10 @@ async fn invite(client: &Client, subject: &Subject<'_>) -> Result<(), ProvisionE
         data: Some(
             [
                 (URL_KEY.to_owned(), value(&parent.url)),
-                (CA_KEY.to_owned(), value(&parent.authority)),
+                (
+                    CA_KEY.to_owned(),
+                    value(parent.authorities.now().current().certificate()),
+                ),
                 (TOKEN_KEY.to_owned(), value(token.reveal())),
             ]
             .into(),

@@ -29,7 +29,7 @@ pub(super) use hand_down::FIELD_MANAGER as TOLD_BY_PARENT;
 pub(super) use look::own_name;
 
 use self::{board::Found, care::Care, children::Children, hand_down::HandedDown, moves::Moves};
-use super::{leader::Term, seen::copies, store::Stores};
+use super::{bootstrap::authority::Kept, leader::Term, seen::copies, store::Stores};
 use crate::{api::LatticeCluster, clusters::lifecycle::Progress};
 
 /// How often all clusters are looked at.
@@ -44,8 +44,8 @@ const AT_A_TIME: usize = 8;
 pub(crate) struct Parent {
     /// The bootstrap webhook.
     pub(crate) url: String,
-    /// The authority of its certificate, PEM.
-    pub(crate) authority: String,
+    /// The authorities of its certificate.
+    pub(crate) authorities: Kept,
     /// Whether clusters that name no parent have this one.
     pub(crate) is_of_roots: bool,
 }

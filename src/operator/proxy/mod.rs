@@ -11,7 +11,6 @@ use axum::{
     extract::{Request, State},
     response::IntoResponse,
 };
-use chrono::Utc;
 use futures::StreamExt;
 use http::{Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
@@ -27,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::below::{Downward, Guarded};
 use super::{
-    bootstrap,
+    bootstrap::authority::Kept,
     cell::CellError,
     decision_log::NAMESPACE,
-    https::{Https, NO_BEARER, bearer},
+    https::{Certified, Https, NO_BEARER, bearer},
 };
 use crate::agent::{
     proto::RequestHead,
@@ -81,10 +80,22 @@ async fn serve(
     downward: &Downward,
     stop: &CancellationToken,
 ) -> Result<(), CellError> {
-    let authority = bootstrap::authority::ensure(client, Utc::now()).await?;
-    let (certificate, key) = authority.certify_server(&options.hosts, Utc::now())?;
-    let server = Https::bind(options.listen, (&certificate, &key))?;
-    publish(client, options, server.port(), authority.certificate()).await?;
+    let mut authorities = Kept::follow(client, stop).await?;
+    let certified = Certified {
+        hosts: options.hosts.clone(),
+        authorities: authorities.clone(),
+    };
+    let server = Https::bind(options.listen, certified)?;
+    let port = server.port();
+    publish(client, options, port, &authorities).await?;
+    let publishing = async {
+        loop {
+            authorities.renewal().await;
+            if let Err(error) = publish(client, options, port, &authorities).await {
+                tracing::error!(%error, "callers are not told of the cell's new authority");
+            }
+        }
+    };
     let proxy = Arc::new(Proxy {
         client: client.clone(),
         guarded: Guarded {
@@ -94,7 +105,10 @@ async fn serve(
         free: Semaphore::new(AT_ONCE),
     });
     let router = Router::new().fallback(handle).with_state(proxy);
-    Ok(server.serve(router, stop).await?)
+    tokio::select! {
+        served = server.serve(router, stop) => Ok(served?),
+        () = publishing => Ok(()),
+    }
 }
 
 /// Says where the proxy is, and what its certificate is of.
@@ -102,14 +116,14 @@ async fn publish(
     client: &Client,
     options: &Options,
     port: u16,
-    authority: &str,
+    authorities: &Kept,
 ) -> Result<(), CellError> {
     let host = options.hosts.first().cloned().unwrap_or_default();
     let map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": PUBLISHED, "namespace": NAMESPACE},
-        "data": {"proxy": format!("{host}:{port}"), "ca.crt": authority},
+        "data": {"proxy": format!("{host}:{port}"), "ca.crt": authorities.now().trusted()},
     });
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
     let params = PatchParams::apply(FIELD_MANAGER).force();

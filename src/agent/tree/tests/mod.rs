@@ -324,3 +324,34 @@ fn when_a_cell_further_up_is_cut_off_those_below_wait_and_are_placed_within_30_s
         }
     }
 }
+
+/// The cell that has room comes back later than the one that needs it, after both were away for an hour. Whoever was told in the
+/// meantime that there is none does not wait out the pause that it has come to.
+#[test]
+fn a_cell_with_room_that_comes_back_last_is_found_within_10_seconds() {
+    const SERVICES: u64 = 40;
+    for seed in 0..50 {
+        let mut world = kind(&[("b2", lot("eu", 5, SERVICES))]);
+        world.luck = Luck(seed);
+        world.run_until(seconds(20));
+        world.set_link("a", "root", false);
+        world.set_link("b", "root", false);
+        for number in 0..SERVICES {
+            let at = seconds(30 + number);
+            world.want(at, "a1", need(&format!("{number}"), Some("eu"), 2));
+        }
+        world.run_until(seconds(3600));
+        world.period = seconds(1);
+        world.set_link("a", "root", true);
+        let later = 3600 + world.luck.below(600);
+        world.run_until(seconds(later));
+        let said = world.cells["a1"].status("0");
+        assert!(matches!(said, Some(Status::Waiting(_))), "{said:?}");
+        world.set_link("b", "root", true);
+        world.run_until(seconds(later + 10));
+        for number in 0..SERVICES {
+            let way = path_of(&world, "a1", &number.to_string());
+            assert_eq!(way, ["a1", "a", "root", "b", "b2"], "seed {seed}");
+        }
+    }
+}
