@@ -16,7 +16,7 @@ use crate::operator::bootstrap::authority::{forget, look, rotate};
 #[command(after_help = "Examples:
   lattice authority show
   lattice authority rotate     # no stream is dropped, and nobody has to be told
-  lattice authority forget     # once `lattice cluster list` shows that all agents have connected since")]
+  lattice authority forget     # a day later: every agent that was connected has renewed")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
