@@ -13,11 +13,10 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
-use lattice::operator::{Options, proxy};
 use serde_json::json;
 use support::{
     callers::{bind, through, token},
-    cells::{fleet_of_one, join, operate, port, serving},
+    cells::{fleet_of_one, join, operate, port, proxying},
     fleet,
     pivoting::Place,
 };
@@ -78,14 +77,7 @@ async fn an_agent_joins_and_its_api_server_is_reached_through_the_cell() {
     let (parent, child) = (&above.client, &below.client);
     tokio::join!(fleet::install_kinds(parent), fleet::install_kinds(child));
     let agents = port();
-    let options = Options {
-        proxy: Some(proxy::Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            hosts: vec!["127.0.0.1".to_owned()],
-        }),
-        ..serving("parent", agents)
-    };
-    let parent_stop = operate(parent, options);
+    let parent_stop = operate(parent, proxying("parent", agents));
     let child_stop = operate(child, fleet::options("child"));
     for object in fleet_of_one("east") {
         fleet::apply(parent, &object).await;

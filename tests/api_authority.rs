@@ -12,11 +12,10 @@ use kube::{
     Api, Client,
     api::{PostParams, WatchEvent, WatchParams},
 };
-use lattice::operator::{Options, proxy};
 use serde_json::json;
 use support::{
     callers::{bind, through, token},
-    cells::{a_day_later, fleet_of_one, join, operate, port, serving},
+    cells::{a_day_later, fleet_of_one, join, operate, port, proxying},
     fleet,
     pivoting::Place,
 };
@@ -63,14 +62,7 @@ async fn another_authority_drops_no_stream_and_locks_nobody_out() {
         fleet::install_kinds(&place.client).await;
     }
     let agents = port();
-    let options = Options {
-        proxy: Some(proxy::Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            hosts: vec!["127.0.0.1".to_owned()],
-        }),
-        ..serving("parent", agents)
-    };
-    let parent_stop = operate(parent, options);
+    let parent_stop = operate(parent, proxying("parent", agents));
     let east_stop = operate(&east.client, fleet::options("east"));
     let west_stop = operate(&west.client, fleet::options("west"));
     for (name, place) in [("east", &east), ("west", &west)] {

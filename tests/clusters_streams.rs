@@ -14,12 +14,11 @@ use std::{
 };
 
 use kube::Client;
-use lattice::operator::{Options, proxy};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::{Value, json};
 use support::{
     callers::{bind, through, token},
-    cells::{fleet_of_one, join, operate, port, serving},
+    cells::{fleet_of_one, join, operate, port, proxying, serving},
     fleet,
     managers::program,
     pivoting::Place,
@@ -284,16 +283,7 @@ async fn exec_attach_port_forward_and_logs_go_through_one_cell_and_two() {
     }
     let (agents, further) = (port(), port());
     let stops = [
-        operate(
-            root,
-            Options {
-                proxy: Some(proxy::Options {
-                    listen: "127.0.0.1:0".parse().unwrap(),
-                    hosts: vec!["127.0.0.1".to_owned()],
-                }),
-                ..serving("root", agents)
-            },
-        ),
+        operate(root, proxying("root", agents)),
         operate(mid, serving("mid", further)),
         operate(leaf, fleet::options("leaf")),
     ];

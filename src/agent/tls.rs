@@ -199,7 +199,9 @@ mod tests {
         params.distinguished_name.push(DnType::CommonName, "east");
         let request = params.serialize_request(&key).unwrap().pem().unwrap();
         let request = SigningRequest::from_pem(&request).unwrap();
-        let certified = all.certify_agent(&request, "u-1", Utc::now() - age);
+        let certified = all
+            .current()
+            .certify_agent(&request, "u-1", Utc::now() - age);
         Credentials {
             certificate: certified.unwrap(),
             key: key.serialize_pem(),

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use chrono::{DateTime, Utc};
 
 use super::Outcome;
 use super::error::CliError;
 use super::online::{self, OnlineError, PATIENCE};
 use super::output::Output;
+use super::table::table;
 use crate::clusters::bootstrap::{Authorities, AuthorityError, Facts};
 use crate::operator::bootstrap::authority::{forget, look, rotate};
 
@@ -54,33 +55,29 @@ impl Args {
                 Command::Forget => forget(&client).await?,
             })
         });
-        let table = table(&done?).map_err(|error| OnlineError::Bootstrap(error.into()))?;
-        out.print(&table)?;
+        let listed = listed(&done?).map_err(|error| OnlineError::Bootstrap(error.into()))?;
+        out.print(&listed)?;
         Ok(Outcome::Done)
     }
 }
 
-fn table(all: &Authorities) -> Result<String, AuthorityError> {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["AUTHORITY", "SINCE", "UNTIL", "SHA-256"]);
+fn listed(all: &Authorities) -> Result<String, AuthorityError> {
     let earlier = all.earlier().iter();
     let earlier = earlier.map(|one| ("still counts", one.certificate.as_str()));
-    for (what, certificate) in [("certifies", all.current().certificate())]
+    let current = [("certifies", all.current().certificate())];
+    let rows = current
         .into_iter()
         .chain(earlier)
-    {
-        let facts = Facts::of(certificate)?;
-        let day = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M").to_string();
-        table.add_row([
-            what.to_owned(),
-            day(facts.since),
-            day(facts.until),
-            facts.fingerprint,
-        ]);
-    }
-    let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
-    Ok(lines.join("\n") + "\n")
+        .map(|(what, certificate)| {
+            let facts = Facts::of(certificate)?;
+            let day = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M").to_string();
+            let (since, until) = (day(facts.since), day(facts.until));
+            Ok(vec![what.to_owned(), since, until, facts.fingerprint])
+        });
+    let rows: Vec<_> = rows.collect::<Result<_, AuthorityError>>()?;
+    Ok(table(
+        &["AUTHORITY", "SINCE", "UNTIL", "SHA-256"],
+        &[],
+        rows,
+    ))
 }

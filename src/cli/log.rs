@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use comfy_table::{ContentArrangement, Table, presets};
-
 use super::Outcome;
 use super::error::CliError;
 use super::history::{History, HistoryError, export};
 use super::output::Output;
 use super::plan_text::count;
 use super::replay_text::lasting;
+use super::table::table;
 
 /// List the decisions of the log, or export them for `lattice replay` and `lattice explain --at` to read elsewhere.
 #[derive(Debug, clap::Args)]
@@ -70,21 +69,16 @@ impl Args {
 }
 
 fn list(history: &History) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["DECISION", "TIME", "STOOD", "SOLVER", "BY", "SNAPSHOT"]);
-    for listed in history.listed() {
-        table.add_row([
+    let header = ["DECISION", "TIME", "STOOD", "SOLVER", "BY", "SNAPSHOT"];
+    let rows = history.listed().iter().map(|listed| {
+        vec![
             listed.id.map_or("-".to_owned(), |id| id.to_string()),
             listed.time.to_string(),
             lasting(listed.stood),
             listed.solver_version.clone(),
             listed.holder.clone(),
             listed.snapshot.clone(),
-        ]);
-    }
-    let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
-    lines.join("\n") + "\n"
+        ]
+    });
+    table(&header, &[], rows)
 }

@@ -37,6 +37,7 @@ mod replay_text;
 mod schema;
 mod simulate;
 mod simulate_text;
+mod table;
 mod up;
 mod validate;
 mod verify;

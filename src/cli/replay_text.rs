@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use super::output::Paint;
 use super::plan_text::{LISTED, count, signed};
+use super::table::table;
 use crate::placement::history::{Figures, Replay, ReplayedDecision, Totals, Verdict};
 
 /// The answer in writing.
@@ -14,7 +13,8 @@ pub(super) fn render(answer: &Replay, paint: Paint) -> String {
     if let Some(totals) = &answer.totals {
         tried(&mut text, answer, paint);
         let (header, rows) = compared(answer);
-        table(&mut text, &header, 2, rows);
+        let figures: Vec<usize> = (2..header.len()).collect();
+        text += &table(&header, &figures, rows);
         unplaceable(&mut text, answer, paint);
         sums(&mut text, totals, paint);
     } else {
@@ -27,30 +27,13 @@ pub(super) fn render(answer: &Replay, paint: Paint) -> String {
             ]
         });
         let header = ["DECISION", "TIME", "SOLVER", "REPLAY"];
-        table(&mut text, &header, header.len(), rows.collect());
+        text += &table(&header, &[], rows);
         let _ = writeln!(text, "\n{}", judged(answer, paint));
     }
     for note in &answer.notes {
         let _ = writeln!(text, "{}: {note}", paint.yellow("note"));
     }
     text
-}
-
-fn table(text: &mut String, header: &[&str], numbers_from: usize, rows: Vec<Vec<String>>) {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(numbers_from) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    for line in table.lines() {
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
 }
 
 fn number(decision: &ReplayedDecision) -> String {

@@ -33,6 +33,18 @@ pub(crate) fn said(error: &kube::Error) -> String {
     }
 }
 
+/// Where objects of a kind are: in a namespace, or in none.
+pub(crate) fn api(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+) -> Api<DynamicObject> {
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
+    }
+}
+
 /// Applies an object server-side, and takes over what others state of the same fields.
 pub(crate) async fn apply(
     client: &Client,
@@ -43,10 +55,7 @@ pub(crate) async fn apply(
     let name = object.name_any();
     let applied = async {
         let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types)?);
-        let api: Api<DynamicObject> = match object.namespace() {
-            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        };
+        let api = api(client, &resource, object.namespace().as_deref());
         let params = PatchParams::apply(manager).force();
         api.patch(&name, &params, &Patch::Apply(object)).await?;
         Ok::<_, Error>(())

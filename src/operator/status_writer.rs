@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
+    Client,
+    api::{ApiResource, Patch, PatchParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -15,7 +15,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{error::OperatorError, metrics::Metrics, objects::gone_is_fine};
+use super::{
+    error::OperatorError,
+    metrics::Metrics,
+    objects::{self, gone_is_fine},
+};
 use crate::api::{API_VERSION, GROUP, VERSION, kind};
 
 /// Owner of every status field that Lattice writes.
@@ -116,10 +120,7 @@ pub(crate) fn no_answer() -> OperatorError {
 
 async fn patch(client: &Client, write: &StatusWrite) -> Result<(), OperatorError> {
     let resource = resource(write.kind);
-    let api: Api<DynamicObject> = match &write.namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
+    let api = objects::api(client, &resource, write.namespace.as_deref());
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let patched = api
         .patch_status(&write.name, &params, &Patch::Apply(&document(write)))

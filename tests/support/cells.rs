@@ -10,7 +10,7 @@ use kube::{
 };
 use lattice::{
     clusters::bootstrap::{Authority, SigningRequest},
-    operator::{Options, cell, run},
+    operator::{Options, cell, proxy, run},
 };
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::{Value, json};
@@ -27,6 +27,17 @@ pub fn serving(name: &str, port: u16) -> Options {
             name: name.to_owned(),
         }),
         ..fleet::options(name)
+    }
+}
+
+/// The same, with a proxy to the clusters below.
+pub fn proxying(name: &str, port: u16) -> Options {
+    Options {
+        proxy: Some(proxy::Options {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            hosts: vec!["127.0.0.1".to_owned()],
+        }),
+        ..serving(name, port)
     }
 }
 

@@ -168,9 +168,9 @@ impl Broker {
                 self.tell_children()
             }
             (true, true) if have_come => {
-                self.arrived(now);
+                let asks = self.arrived(now);
                 let mut sends = self.tell_children();
-                sends.extend(self.ask_next(now));
+                sends.extend(asks);
                 sends
             }
             _ => Vec::new(),
@@ -178,11 +178,12 @@ impl Broker {
     }
 
     /// A cell has come that may have room: whoever was told that there is none is asked for again.
-    fn arrived(&mut self, now: Duration) {
+    fn arrived(&mut self, now: Duration) -> Vec<Send> {
         self.arrivals = self.arrivals.wrapping_add(1);
         for mine in self.ledger.mine.values_mut() {
             mine.encouraged(now);
         }
+        self.ask_next(now)
     }
 
     /// Each child goes by what is said here: what it needs from further up it cannot know by itself.
@@ -235,13 +236,11 @@ impl Broker {
                 if summary.number > known.unwrap_or(0) {
                     self.children.insert(from.to_owned(), summary);
                 }
-                if known.is_none() {
-                    self.arrived(now);
-                }
+                let asks = known.is_none().then(|| self.arrived(now));
                 // Said with each, as it may have been lost. The others hear of an arrival with their own next one, so that many
                 // that come at a time cause no flood.
                 let mut sends = Vec::from_iter(self.tell_above(from));
-                sends.extend(self.ask_next(now));
+                sends.extend(asks.into_iter().flatten());
                 sends
             }
             Message::Above { whole, arrivals } if from_parent => self.above(now, whole, arrivals),

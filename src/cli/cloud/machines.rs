@@ -1,7 +1,6 @@
 //! The machines of a cloud as a table.
 
-use comfy_table::{Table, presets};
-
+use crate::cli::table;
 use crate::clusters::provider::cloud::{Boot, MachineView};
 
 /// A line for each machine.
@@ -9,12 +8,10 @@ pub(super) fn table(machines: &[MachineView]) -> String {
     if machines.is_empty() {
         return "No machines.\n".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
+    let header = [
         "NAME", "CLUSTER", "ROLE", "SIZE", "ZONE", "ADDRESS", "STATE", "BOOT",
-    ]);
-    for machine in machines {
+    ];
+    let rows = machines.iter().map(|machine| {
         let role = if machine.control_plane {
             "control plane"
         } else {
@@ -25,7 +22,7 @@ pub(super) fn table(machines: &[MachineView]) -> String {
         } else {
             format!("{:?}", machine.state)
         };
-        table.add_row([
+        vec![
             machine.name.clone(),
             machine.cluster.clone(),
             role.to_owned(),
@@ -34,10 +31,9 @@ pub(super) fn table(machines: &[MachineView]) -> String {
             machine.address.to_string(),
             state,
             boot(&machine.boot),
-        ]);
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
-    lines.collect()
+        ]
+    });
+    table::table(&header, &[], rows)
 }
 
 fn boot(boot: &Boot) -> String {

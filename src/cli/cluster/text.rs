@@ -1,11 +1,10 @@
 //! Clusters below a cell as tables.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use super::view::{Age, Agent, Row, View, names};
 use crate::api::ClusterPhase;
 use crate::cli::plan_text::count;
 use crate::cli::replay_text::lasting;
+use crate::cli::table;
 
 /// What is younger is called so: agents are heard every few seconds.
 const NOW: u64 = 30;
@@ -68,28 +67,24 @@ pub(super) fn one(view: &View) -> String {
 }
 
 fn table<'a>(rows: impl Iterator<Item = (String, &'a Row)>) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header([
-            "CLUSTER",
-            "STATE",
-            "READY",
-            "CORES",
-            "MEMORY",
-            "KUBERNETES",
-            "LATTICE",
-            "SEEN",
-            "HOURLY",
-            "PRICED",
-        ]);
-    for (name, row) in rows {
+    let header = [
+        "CLUSTER",
+        "STATE",
+        "READY",
+        "CORES",
+        "MEMORY",
+        "KUBERNETES",
+        "LATTICE",
+        "SEEN",
+        "HOURLY",
+        "PRICED",
+    ];
+    let rows = rows.map(|(name, row)| {
         let capacity = row.capacity;
         let nodes = row
             .nodes
             .map(|nodes| format!("{}/{}", nodes.ready, nodes.total));
-        table.add_row([
+        vec![
             name,
             state(row),
             said(nodes.as_ref()),
@@ -100,15 +95,9 @@ fn table<'a>(rows: impl Iterator<Item = (String, &'a Row)>) -> String {
             ago(row.seen),
             said(row.hourly.as_ref()),
             ago(row.priced),
-        ]);
-    }
-    for figures in [2, 3, 4, 8] {
-        if let Some(column) = table.column_mut(figures) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
-    lines.collect()
+        ]
+    });
+    table::table(&header, &[2, 3, 4, 8], rows)
 }
 
 fn total(view: &View) -> String {

@@ -7,7 +7,6 @@
 use chrono::{DateTime, Utc};
 
 use super::authority::{Authority, AuthorityError};
-use super::request::SigningRequest;
 
 /// Earlier authorities that are kept; a further rotation forgets the oldest.
 pub const MOST_EARLIER: usize = 4;
@@ -81,19 +80,6 @@ impl Authorities {
             .into_iter()
             .chain(earlier)
             .collect()
-    }
-
-    /// What [`Authority::certify_agent`] does, by the one that certifies.
-    ///
-    /// # Errors
-    /// If it cannot be signed.
-    pub fn certify_agent(
-        &self,
-        request: &SigningRequest,
-        uid: &str,
-        now: DateTime<Utc>,
-    ) -> Result<String, AuthorityError> {
-        self.current.certify_agent(request, uid, now)
     }
 
     /// A key and certificate for the cell's own server, with the bridges to earlier authorities: chain and key, PEM.

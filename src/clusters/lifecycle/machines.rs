@@ -37,18 +37,31 @@ pub(super) fn missing(capi: &Value, machines: &[Value]) -> String {
 }
 
 fn trouble(machines: &[Value]) -> Option<String> {
-    let coming = machines
+    let staying = machines
         .iter()
-        .filter(|machine| !super::is_leaving(machine) && machine["status"]["nodeRef"].is_null());
-    let told = coming.filter_map(|machine| {
+        .filter(|machine| !super::is_leaving(machine));
+    let told = staying.filter_map(|machine| {
         let name = machine["metadata"]["name"].as_str()?;
-        let condition = condition(machine, "InfrastructureReady");
-        let condition = condition.filter(|condition| condition["status"] != "True")?;
-        let text = |key: &str| condition[key].as_str().unwrap_or_default();
-        let told = format!("Machine {name}: {} {}", text("reason"), text("message"));
+        let (reason, message) = obstacle(machine).filter(|(reason, _)| !reason.is_empty())?;
+        let told = format!("Machine {name}: {reason} {message}");
         Some(told.trim_end().to_owned())
     });
     told.min()
+}
+
+/// Reason and message by which its provider says that a machine without a node is not there yet, empty where it says nothing. None
+/// for a machine that has a node.
+pub(super) fn obstacle(machine: &Value) -> Option<(&str, &str)> {
+    if !machine["status"]["nodeRef"].is_null() {
+        return None;
+    }
+    let unmet = condition(machine, "InfrastructureReady").filter(|found| found["status"] != "True");
+    let text = |key: &str| {
+        unmet
+            .and_then(|unmet| unmet[key].as_str())
+            .unwrap_or_default()
+    };
+    Some((text("reason"), text("message")))
 }
 
 /// What is waited for, in Cluster API's own words.
@@ -73,8 +86,7 @@ fn sentence(condition: Option<&Value>) -> String {
     }
 }
 
-/// The condition of this type, if the object has it.
-pub(super) fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
     let conditions = object["status"]["conditions"].as_array()?;
     conditions
         .iter()

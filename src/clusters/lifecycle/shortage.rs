@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{is_leaving, machines::condition};
+use super::{is_leaving, machines::obstacle};
 use crate::api::{
     LatticeCluster, ProviderType,
     capacity::CapacityType,
@@ -90,17 +90,7 @@ fn control_plane(cluster: &LatticeCluster) -> Option<NodeGroup> {
 
 /// Why a machine does not come, if that is so.
 fn why(machine: &Value, patience: TimeDelta, now: DateTime<Utc>) -> Option<(&str, String)> {
-    if !machine["status"]["nodeRef"].is_null() {
-        return None;
-    }
-    let infrastructure = condition(machine, "InfrastructureReady");
-    let text = |key: &str| {
-        let condition = infrastructure.filter(|condition| condition["status"] != "True");
-        condition
-            .and_then(|condition| condition[key].as_str())
-            .unwrap_or_default()
-    };
-    let (reason, message) = (text("reason"), text("message"));
+    let (reason, message) = obstacle(machine)?;
     if SCARCE.iter().any(|word| reason.contains(word)) {
         return Some((reason, message.to_owned()));
     }

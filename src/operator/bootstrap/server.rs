@@ -153,7 +153,8 @@ impl Cell {
                 (Ok(Admission::Again(certificate)), _) => return Ok(Ok(certificate)),
                 (Ok(Admission::First), Some(grant)) => {
                     let authorities = self.authorities.now();
-                    let certificate = authorities.certify_agent(request, &grant.uid, now)?;
+                    let authority = authorities.current();
+                    let certificate = authority.certify_agent(request, &grant.uid, now)?;
                     let used = grant.clone().used(&request.key_digest(), &certificate, now);
                     (used, Ok(certificate))
                 }

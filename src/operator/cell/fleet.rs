@@ -132,7 +132,8 @@ impl Registry for Fleet {
 
     fn certify(&self, request: &SigningRequest, uid: &str) -> Result<RenewResponse, String> {
         let authorities = self.authorities.now();
-        let certified = authorities.certify_agent(request, uid, Utc::now());
+        let authority = authorities.current();
+        let certified = authority.certify_agent(request, uid, Utc::now());
         Ok(RenewResponse {
             certificate: certified.map_err(|error| error.to_string())?,
             authorities: authorities.trusted(),

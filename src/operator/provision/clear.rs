@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use kube::{
-    Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams},
-    core::{GroupVersionKind, PartialObjectMeta},
+    Client, ResourceExt,
+    api::{ApiResource, DeleteParams, ListParams},
+    core::GroupVersionKind,
 };
 
 use super::{act::Subject, error::ProvisionError, look::resource};
 use crate::{
     clusters::labels::CLUSTER,
-    operator::objects::{gone_is_fine, if_there},
+    operator::objects::{self, gone_is_fine, if_there},
 };
 
 /// Takes away Lattice's own objects of the cluster, wherever they are: Secrets, and objects of the kinds that are rendered of it.
@@ -27,27 +27,16 @@ pub(super) async fn clear(client: &Client, subject: &Subject<'_>) -> Result<(), 
         .collect();
     let theirs = ListParams::default().labels(&format!("{CLUSTER}={name}"));
     for resource in kinds.values() {
-        let all: Api<DynamicObject> = Api::all_with(client.clone(), resource);
+        let all = objects::api(client, resource, None);
         // Where its provider is not installed any more there is none.
         let Some(found) = if_there(all.list_metadata(&theirs).await)? else {
             continue;
         };
         for object in found.items {
-            delete(client, resource, &object).await?;
+            let api = objects::api(client, resource, object.namespace().as_deref());
+            let params = DeleteParams::background();
+            gone_is_fine(api.delete(&object.name_any(), &params).await)?;
         }
     }
     Ok(())
-}
-
-async fn delete(
-    client: &Client,
-    resource: &ApiResource,
-    object: &PartialObjectMeta<DynamicObject>,
-) -> Result<(), ProvisionError> {
-    let api: Api<DynamicObject> = match object.namespace() {
-        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, resource),
-        None => Api::all_with(client.clone(), resource),
-    };
-    let params = DeleteParams::background();
-    Ok(gone_is_fine(api.delete(&object.name_any(), &params).await)?)
 }
