@@ -9,23 +9,20 @@
 #[path = "support/agents.rs"]
 mod agents;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use agents::{Machine, Running, Shared, eventually};
+use agents::{Answers, Machine, Running, Shared, eventually};
 use bytes::Bytes;
 use chrono::Utc;
 use futures::{StreamExt, stream};
 use http::Response;
 use kube::{Client, Config};
 use lattice::agent::{
-    client::{self, Credentials, Host},
-    proto::{
-        Caller, Header, InboxRecord, RenewResponse, RequestHead, ResponseHead, TreeMessage,
-        TunnelDown, TunnelUp, agent_message::Payload, cell_command::Command, tunnel_up,
-    },
-    proxy::{Below, Chunks, ProxyError, forward, serve},
+    client::Report,
+    proto::{Caller, Header, RequestHead, ResponseHead},
+    proxy::{Chunks, ProxyError, forward},
     server::Cell,
-    session::{CommandId, Event, Identity, News},
+    session::Event,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -40,81 +37,21 @@ const REFUSE: &str =
     "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nno";
 const ENOUGH: Duration = Duration::from_secs(20);
 
-/// An agent whose tunnels are served as those of a cluster are, or as no agent should.
-struct Proxying {
-    machine: Arc<Machine>,
-    serves: Serves,
-}
-
-enum Serves {
-    As(Box<Client>),
-    /// Says this head to whatever it is asked.
-    Lies(ResponseHead),
-}
-
-struct Nothing;
-
-impl Below for Nothing {
-    async fn forward(&self, _: RequestHead, _: Chunks) -> Result<Response<Chunks>, ProxyError> {
-        Err(ProxyError::new(503, "there is nothing below"))
-    }
-}
-
-impl Host for Proxying {
-    async fn credentials(&self) -> Result<Credentials, String> {
-        self.machine.credentials().await
-    }
-    async fn renewed(&self, response: RenewResponse) -> Result<(), String> {
-        self.machine.renewed(response).await
-    }
-    async fn load(&self) -> Result<InboxRecord, String> {
-        self.machine.load().await
-    }
-    async fn keep(&self, record: InboxRecord) -> Result<(), String> {
-        self.machine.keep(record).await
-    }
-    async fn apply(&self, id: CommandId, command: Command) -> Payload {
-        self.machine.apply(id, command).await
-    }
-    async fn serve(&self, mut down: tonic::Streaming<TunnelDown>, up: mpsc::Sender<TunnelUp>) {
-        match &self.serves {
-            Serves::As(client) => serve(client, &Nothing, down, up).await,
-            Serves::Lies(head) => {
-                let frame = Some(tunnel_up::Frame::Head(head.clone()));
-                up.send(TunnelUp { frame }).await.unwrap();
-                while let Ok(Some(_)) = down.message().await {}
-            }
-        }
-    }
-    fn heard(&self, _: TreeMessage) {}
-    fn told(&self, _: News) {}
-}
-
 /// A cell with one agent.
 struct Place {
     cell: Cell<Shared>,
     _running: Running,
+    _reports: mpsc::Sender<Report>,
     _stop: CancellationToken,
 }
 
 impl Place {
-    async fn new(serves: Serves) -> Self {
+    async fn new(answers: Answers) -> Self {
         let fleet = Shared::new();
         fleet.add("east");
         let running = Running::start(&fleet, "127.0.0.1:0".parse().unwrap()).await;
-        let machine = Machine::new("east", &fleet.0.authority, Utc::now());
-        let host = Arc::new(Proxying { machine, serves });
-        let (reports, receiver) = mpsc::channel(1);
-        // Nobody has anything to report, and the agent goes on without.
-        std::mem::forget(reports);
-        let identity = Identity {
-            cluster: "east".into(),
-            agent_version: "1".into(),
-            kubernetes_version: "v1.36.3".into(),
-        };
-        let stop = CancellationToken::new();
-        let address = running.address.to_string();
-        tokio::spawn(client::run(host, address, identity, receiver, stop.clone()));
+        let machine = Machine::answering("east", &fleet.0.authority, Utc::now(), answers);
+        let (reports, stop) = machine.run(running.address);
         eventually("the agent is there", 20, || {
             fleet.heard(|_, event| matches!(event, Event::Up(_)))
         })
@@ -122,6 +59,7 @@ impl Place {
         Self {
             cell: running.cell.clone(),
             _running: running,
+            _reports: reports,
             _stop: stop,
         }
     }
@@ -130,7 +68,7 @@ impl Place {
     async fn with(api: SocketAddr) -> Self {
         let config = Config::new(format!("http://{api}").parse().unwrap());
         let client = Client::try_from(config).unwrap();
-        Self::new(Serves::As(Box::new(client))).await
+        Self::new(Answers::ApiServer(Box::new(client))).await
     }
 
     async fn ask(&self, upgrade: bool, said: Chunks) -> Result<Response<Chunks>, ProxyError> {
@@ -314,12 +252,12 @@ async fn an_agent_that_switches_unasked_is_not_believed() {
             value: b"websocket".to_vec(),
         }],
     };
-    let place = Place::new(Serves::Lies(switch(101))).await;
+    let place = Place::new(Answers::Lie(switch(101))).await;
     for upgrade in [false, true] {
         let error = place.ask(upgrade, talks()).await.err().expect("no answer");
         assert_eq!(error.status, 502, "{error}");
     }
-    let place = Place::new(Serves::Lies(switch(103))).await;
+    let place = Place::new(Answers::Lie(switch(103))).await;
     let error = place.ask(true, talks()).await.err().expect("no answer");
     assert_eq!(error.status, 502, "{error}");
 }

@@ -3,18 +3,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/agents.rs"]
+mod agents;
 mod support;
 
 use std::{sync::Arc, time::Instant};
 
+use agents::{Answers, Machine, Running, Shared};
+use chrono::Utc;
 use futures::future::join_all;
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, PostParams},
     core::GroupVersionKind,
 };
-use lattice::clusters::pivot::{
-    ClusterName, PivotError, Side, apply::Direct, decide::Outcome, object::Key, view::cluster_key,
+use lattice::{
+    agent::proxy::ask,
+    clusters::pivot::{
+        ClusterName, PivotError, Side, apply::Direct, decide::Outcome, object::Key,
+        view::cluster_key,
+    },
 };
 use serde_json::{Value, json};
 use support::{
@@ -209,6 +217,55 @@ async fn a_target_that_refuses_or_is_gone_costs_nothing() {
     lane.ends[1] = Arc::clone(&away.end);
     let road = lane.road(false);
     lane.arrive(&road, "after the target was gone").await;
+    home.stop().await;
+    away.stop().await;
+}
+
+/// The cluster's API server as its parent reaches it through the cluster's agent.
+fn through(running: &Running) -> Client {
+    let cell = running.cell.clone();
+    let asking = tower::service_fn(move |request| {
+        let cell = cell.clone();
+        async move { ask(&cell, "c1", request).await }
+    });
+    Client::new(asking, "default")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_moves_through_its_agents_stream() {
+    let (home, away) = tokio::join!(Place::start(), Place::start());
+    let registry = Shared::new();
+    registry.add("c1");
+    let running = Running::start(&registry, "127.0.0.1:0".parse().unwrap()).await;
+    let answers = Answers::ApiServer(Box::new(away.client.clone()));
+    let agent = Machine::answering("c1", &registry.0.authority, Utc::now(), answers);
+    let there = || {
+        fleet::eventually("the agent is there", async || {
+            running.cell.is_connected("c1").await.then_some(())
+        })
+    };
+    let (_reports, stop) = agent.run(running.address);
+    there().await;
+    let mut lane = Lane::new(&home, &away, 0).await;
+    let client = through(&running);
+    lane.places[1] = client.clone();
+    lane.ends[1] = Arc::new(Direct::new(client));
+    lane.calm(true).await;
+    lane.calm(false).await;
+
+    // The agent goes in the midst of it, and comes back.
+    let cut = lane.road(false).killed_after(40);
+    assert!(cut.go().await.is_none());
+    stop.cancel();
+    let error = lane.road(false).go().await.unwrap().unwrap_err();
+    assert!(error.is_passing(), "{error}");
+    let seen = glance(&home.client, &lane.cluster).await;
+    assert!(!seen.objects.is_empty(), "the source has lost nothing");
+    let (_reports, _stop) = agent.run(running.address);
+    there().await;
+    let road = lane.road(false);
+    lane.arrive(&road, "after the agent was gone").await;
+    lane.killed(60).await;
     home.stop().await;
     away.stop().await;
 }

@@ -112,6 +112,8 @@ async fn start_operator(cloud: &mut Cloud, kubeconfig: &Path) {
         PLACE.host,
         "--image",
         "registry.example.com/lattice:1",
+        "--cell-listen",
+        &format!("{}:8443", PLACE.host),
     ];
     cloud.run("operator", &words.map(str::to_owned));
 }
@@ -173,6 +175,41 @@ async fn scale(child: &Client, name: &str, workers: u32) {
         .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
         .await
         .unwrap();
+}
+
+/// Leaves the parent no way into the cluster but the cluster's agent: what it keeps names a port where nobody is. That it has the
+/// right one again is something that it can only have read in the cluster.
+async fn close_the_front_door(parent: &Client, name: &str, cloud: &Cloud) {
+    until("the agent is there", parent, cloud, async || {
+        let cluster = fleet::get(parent, "LatticeCluster", name).await?;
+        let said = fleet::condition(&cluster, "AgentConnected");
+        said.starts_with("True").then_some(())
+    })
+    .await;
+    let secrets: Api<Secret> = Api::namespaced(parent.clone(), LATTICE);
+    let secret = format!("child-{name}");
+    let kept = async || {
+        let data = secrets.get(&secret).await.unwrap().data.unwrap();
+        String::from_utf8(data["value"].0.clone()).unwrap()
+    };
+    let right = kept().await;
+    let wrong: Vec<String> = (right.lines())
+        .map(|line| match line.split_once("server: ") {
+            Some((before, _)) => format!("{before}server: https://{}:9", PLACE.host),
+            None => line.to_owned(),
+        })
+        .collect();
+    assert_ne!(wrong.join("\n"), right.trim_end());
+    let patch = json!({"stringData": {"value": wrong.join("\n")}});
+    let params = PatchParams::default();
+    secrets
+        .patch(&secret, &params, &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    until("the way in is known again", parent, cloud, async || {
+        (kept().await == right).then_some(())
+    })
+    .await;
 }
 
 /// Says in the cluster itself that it has a child, which comes about, manages itself, and goes.
@@ -255,6 +292,7 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
         machines,
         "none was made anew"
     );
+    close_the_front_door(&client, &name, &cloud).await;
 
     cloud.kill_the_rest();
     drop(managing);

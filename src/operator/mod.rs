@@ -169,8 +169,14 @@ pub async fn run(
     };
     let (terms, campaign) = candidacy(&client, &options, &stop);
     let (parents, parent) = channel(parent);
-    let provisioner =
-        Provisioner::new(client.clone(), stores.clone(), Arc::clone(&changed), parent);
+    let downward = proxy::Downward::default();
+    let provisioner = Provisioner::new(
+        client.clone(),
+        stores.clone(),
+        Arc::clone(&changed),
+        parent,
+        downward.clone(),
+    );
     let (provision_terms, provision_stop) = (terms.clone(), stop.clone());
     tasks.spawn(async move { provisioner.run(provision_terms, &provision_stop).await });
     let local = controller::Options {
@@ -182,7 +188,6 @@ pub async fn run(
         local,
         stop.clone(),
     ));
-    let downward = proxy::Downward::default();
     let desk = tree::Desk::default();
     let (post, mail) = tree::post();
     let around = agent::Around {

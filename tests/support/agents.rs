@@ -11,13 +11,17 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use http::Response;
+use kube::Client;
 use lattice::{
     agent::{
-        client::{self, Host, Report},
+        client::{self, Host, Report, Tcp},
         proto::{
-            CommandDone, InboxRecord, OutboxRecord, RenewResponse, TreeMessage, TunnelDown,
-            TunnelUp, agent_message::Payload, cell_command::Command, tunnel_down, tunnel_up,
+            CommandDone, InboxRecord, OutboxRecord, RenewResponse, RequestHead, ResponseHead,
+            TreeMessage, TunnelDown, TunnelUp, agent_message::Payload, cell_command::Command,
+            tunnel_down, tunnel_up,
         },
+        proxy::{Below, Chunks, ProxyError, serve},
         server::{Cell, Credentials, Registry, Server},
         session::{CommandId, Event, Identity, News},
     },
@@ -152,16 +156,35 @@ impl Running {
 /// nobody listens can be given the same one for itself.
 async fn bound(address: SocketAddr, credentials: &Credentials) -> Server {
     for _ in 0..BINDS {
-        if let Ok(server) = Server::bind(address, credentials).await {
+        if let Ok(server) = Server::bind(&Tcp, address, credentials).await {
             return server;
         }
         tokio::time::sleep(BIND_PAUSE).await;
     }
-    Server::bind(address, credentials).await.unwrap()
+    Server::bind(&Tcp, address, credentials).await.unwrap()
+}
+
+/// What comes back through an agent's tunnels.
+pub enum Answers {
+    /// What went in.
+    Echo,
+    /// What this API server says, as of a cluster's agent.
+    ApiServer(Box<Client>),
+    /// This head, whatever is asked.
+    Lie(ResponseHead),
+}
+
+struct Nothing;
+
+impl Below for Nothing {
+    async fn forward(&self, _: RequestHead, _: Chunks) -> Result<Response<Chunks>, ProxyError> {
+        Err(ProxyError::new(503, "there is nothing below"))
+    }
 }
 
 /// What an agent has, and did.
 pub struct Machine {
+    answers: Answers,
     pub cluster: String,
     pub key: KeyPair,
     pub certificate: Mutex<String>,
@@ -175,6 +198,16 @@ pub struct Machine {
 impl Machine {
     /// With a certificate that was made at this time by this authority.
     pub fn new(cluster: &str, authority: &Authority, at: DateTime<Utc>) -> Arc<Self> {
+        Self::answering(cluster, authority, at, Answers::Echo)
+    }
+
+    /// The same, with what comes back through its tunnels.
+    pub fn answering(
+        cluster: &str,
+        authority: &Authority,
+        at: DateTime<Utc>,
+        answers: Answers,
+    ) -> Arc<Self> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -184,6 +217,7 @@ impl Machine {
         let uid = format!("uid-{cluster}");
         let certificate = authority.certify_agent(&request, &uid, at).unwrap();
         Arc::new(Self {
+            answers,
             cluster: cluster.to_owned(),
             key,
             certificate: Mutex::new(certificate),
@@ -204,6 +238,7 @@ impl Machine {
             kubernetes_version: "v1.36.3".into(),
         };
         let running = client::run(
+            Tcp,
             Arc::clone(self),
             address.to_string(),
             identity,
@@ -249,8 +284,17 @@ impl Host for Machine {
             error_message: String::new(),
         })
     }
-    /// Says back what is said.
     async fn serve(&self, mut down: tonic::Streaming<TunnelDown>, up: mpsc::Sender<TunnelUp>) {
+        match &self.answers {
+            Answers::Echo => {}
+            Answers::ApiServer(client) => return serve(client, &Nothing, down, up).await,
+            Answers::Lie(head) => {
+                let frame = Some(tunnel_up::Frame::Head(head.clone()));
+                up.send(TunnelUp { frame }).await.unwrap();
+                while let Ok(Some(_)) = down.message().await {}
+                return;
+            }
+        }
         while let Ok(Some(TunnelDown { frame: Some(frame) })) = down.message().await {
             let tunnel_down::Frame::Chunk(bytes) = frame else {
                 return;

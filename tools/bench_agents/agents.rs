@@ -92,7 +92,15 @@ impl Agents {
             tokio::spawn(async move {
                 // There is room for one.
                 let _ = reports.send(Report::State(AgentState::Ready)).await;
-                client::run(host, address.to_string(), identity, receiver, stop).await
+                client::run(
+                    client::Tcp,
+                    host,
+                    address.to_string(),
+                    identity,
+                    receiver,
+                    stop,
+                )
+                .await
             });
         }
     }

@@ -14,6 +14,7 @@ use std::{
 use chrono::Utc;
 use lattice::{
     agent::{
+        client::Tcp,
         proto::{OutboxRecord, RenewResponse},
         server::{Cell, Credentials, Registry, Server},
         session::Event,
@@ -161,12 +162,12 @@ pub async fn run(folder: &Path, arguments: &Arguments) -> Result<(), Box<dyn Err
 
 async fn bound(address: SocketAddr, credentials: &Credentials) -> Result<Server, Box<dyn Error>> {
     for _ in 0..BINDS {
-        if let Ok(server) = Server::bind(address, credentials).await {
+        if let Ok(server) = Server::bind(&Tcp, address, credentials).await {
             return Ok(server);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Ok(Server::bind(address, credentials).await?)
+    Ok(Server::bind(&Tcp, address, credentials).await?)
 }
 
 fn say<T: Serialize>(said: &T) -> Result<(), Box<dyn Error>> {

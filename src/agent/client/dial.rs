@@ -6,11 +6,10 @@ use chrono::Utc;
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{Credentials, Host};
+use super::{Credentials, Host, Network};
 use crate::{
     agent::{
         proto::{RenewRequest, lattice_agent_client::LatticeAgentClient},
@@ -24,17 +23,21 @@ use crate::{
 pub(super) type Client = LatticeAgentClient<Channel>;
 
 /// Connects, and first renews the certificate where that is due.
-pub(super) async fn dial<H: Host>(host: &H, endpoint: &str) -> Result<(Client, Leaf), String> {
+pub(super) async fn dial<H: Host, N: Network>(
+    network: &N,
+    host: &H,
+    endpoint: &str,
+) -> Result<(Client, Leaf), String> {
     let credentials = host.credentials().await?;
     let leaf = credentials.leaf()?;
-    let client = connect(endpoint, &credentials).await?;
+    let client = connect(network, endpoint, &credentials).await?;
     if Utc::now() < renewal(&leaf) {
         return Ok((client, leaf));
     }
     renew(host, client, &credentials, &leaf).await?;
     let credentials = host.credentials().await?;
     let leaf = credentials.leaf()?;
-    Ok((connect(endpoint, &credentials).await?, leaf))
+    Ok((connect(network, endpoint, &credentials).await?, leaf))
 }
 
 /// Has the same key certified again. The key stays where it is.
@@ -61,7 +64,11 @@ fn request(cluster: &str, key: &str) -> Result<String, String> {
     make().map_err(|error: rcgen::Error| format!("signing request: {error}"))
 }
 
-async fn connect(endpoint: &str, credentials: &Credentials) -> Result<Client, String> {
+async fn connect<N: Network>(
+    network: &N,
+    endpoint: &str,
+    credentials: &Credentials,
+) -> Result<Client, String> {
     let tls = TlsConnector::from(Arc::new(
         tls::client(credentials).map_err(|error| error.to_string())?,
     ));
@@ -73,12 +80,12 @@ async fn connect(endpoint: &str, credentials: &Credentials) -> Result<Client, St
         .trim_end_matches(']')
         .to_owned();
     let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
-    let address = endpoint.to_owned();
+    let (network, address) = (network.clone(), endpoint.to_owned());
     let connector = tower::service_fn(move |_: Uri| {
         let (tls, name, address) = (tls.clone(), name.clone(), address.clone());
+        let network = network.clone();
         async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            let stream = network.connect(&address).await?;
             let stream = tls.connect(name, stream).await?;
             Ok::<_, io::Error>(TokioIo::new(stream))
         }

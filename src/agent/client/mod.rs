@@ -2,19 +2,19 @@
 
 mod dial;
 mod host;
+mod network;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use aws_lc_rs::rand;
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use tonic::Streaming;
 
 use self::dial::{Client, dial, renew};
 pub use self::host::Host;
+pub use self::network::{Network, Tcp};
 pub use super::tls::Credentials;
 use super::{
     proto::{
@@ -66,7 +67,8 @@ enum Happening {
 ///
 /// # Errors
 /// If what was applied before cannot be read.
-pub async fn run<H: Host>(
+pub async fn run<H: Host, N: Network>(
+    network: N,
     host: Arc<H>,
     endpoint: String,
     identity: Identity,
@@ -78,6 +80,7 @@ pub async fn run<H: Host>(
     let agent = Agent {
         child: Child::new(identity, inbox, Duration::ZERO),
         began: Instant::now(),
+        network,
         host,
         endpoint,
         sender,
@@ -89,9 +92,10 @@ pub async fn run<H: Host>(
     Ok(())
 }
 
-struct Agent<H> {
+struct Agent<H, N> {
     child: Child,
     began: Instant,
+    network: N,
     host: Arc<H>,
     endpoint: String,
     sender: mpsc::Sender<Happening>,
@@ -118,7 +122,7 @@ impl Drop for Open {
     }
 }
 
-impl<H: Host> Agent<H> {
+impl<H: Host, N: Network> Agent<H, N> {
     async fn run(
         mut self,
         mut happenings: mpsc::Receiver<Happening>,
@@ -129,7 +133,7 @@ impl<H: Host> Agent<H> {
             let wake = self.child.wake().saturating_sub(self.now());
             let acts = tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep(wake) => self.child.tick(self.now(), random()),
+                () = sleep(wake) => self.child.tick(self.now(), self.network.luck()),
                 Some(happening) = happenings.recv() => self.happened(happening),
                 Some(report) = reports.recv() => self.reported(report),
             };
@@ -155,7 +159,7 @@ impl<H: Host> Agent<H> {
     }
 
     fn happened(&mut self, happening: Happening) -> Vec<ChildAct> {
-        let (now, random) = (self.now(), random());
+        let (now, random) = (self.now(), self.network.luck());
         let current = self.stream.as_ref().map(|stream| stream.number);
         match happening {
             Happening::Opened(number, dialled, messages) if current == Some(number) => {
@@ -248,9 +252,10 @@ impl<H: Host> Agent<H> {
         self.count += 1;
         let number = self.count;
         let (host, endpoint) = (Arc::clone(&self.host), self.endpoint.clone());
+        let network = self.network.clone();
         let sender = self.sender.clone();
         let dialing = tokio::spawn(async move {
-            let why = match open(host.as_ref(), &endpoint).await {
+            let why = match open(&network, host.as_ref(), &endpoint).await {
                 Ok((client, leaf, messages, commands)) => {
                     let opened = Happening::Opened(number, Box::new((client, leaf)), messages);
                     // Nobody hears it where the agent stops.
@@ -305,8 +310,12 @@ type Stream = (
     Streaming<CellCommand>,
 );
 
-async fn open<H: Host>(host: &H, endpoint: &str) -> Result<Stream, String> {
-    let (mut client, leaf) = dial(host, endpoint).await?;
+async fn open<H: Host, N: Network>(
+    network: &N,
+    host: &H,
+    endpoint: &str,
+) -> Result<Stream, String> {
+    let (mut client, leaf) = dial(network, host, endpoint).await?;
     let (messages, receiver) = mpsc::channel(QUEUE);
     let connected = client.connect(ReceiverStream::new(receiver)).await;
     let commands = connected.map_err(|status| status.message().to_owned())?;
@@ -356,13 +365,4 @@ async fn renewals<H: Host>(host: Arc<H>, client: Client, mut leaf: Leaf) {
 
 fn until(at: DateTime<Utc>) -> Duration {
     (at - Utc::now()).to_std().unwrap_or_default()
-}
-
-/// Only pauses and names of streams come of it.
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    match rand::fill(&mut bytes) {
-        Ok(()) => u64::from_le_bytes(bytes),
-        Err(_) => u64::from(std::process::id()),
-    }
 }

@@ -58,7 +58,7 @@ const LONGEST: usize = 48 << 10;
 /// Names of the cell's own accounts and groups begin with this; below it they mean something else.
 const SYSTEM: &str = "system:";
 /// Whoever may do anything in a cell may do anything below it.
-const MASTERS: &str = "system:masters";
+pub(crate) const MASTERS: &str = "system:masters";
 /// Every caller that is somebody is of it, everywhere.
 const AUTHENTICATED: &str = "system:authenticated";
 /// What stands before other names of the system's below.

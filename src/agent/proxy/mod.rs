@@ -1,5 +1,6 @@
 //! Requests to the API servers of clusters below, over tunnels that their agents open.
 
+mod ask;
 mod forward;
 pub mod headers;
 mod join;
@@ -10,6 +11,7 @@ mod upgrade;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+pub use self::ask::{Framed, ask, chunks, framed};
 pub use self::forward::forward;
 pub use self::join::{join, later};
 pub use self::serve::{Below, serve};

@@ -5,7 +5,6 @@ use std::{future::Future, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use tokio::sync::{Mutex, mpsc};
@@ -13,6 +12,7 @@ use tonic::Streaming;
 
 use super::{
     Chunks, LARGEST_CHUNK, ProxyError,
+    ask::chunks,
     headers::{self, Passed},
     join::join,
     upgrade,
@@ -81,7 +81,7 @@ async fn ask(
         true => Body::empty(),
         false => Body::from(body),
     };
-    Ok(answer_of(client, head, body).await?.map(in_pieces))
+    Ok(answer_of(client, head, body).await?.map(chunks))
 }
 
 /// Asks it to make of the connection another. What the caller says goes to it once it has done so, and not before.
@@ -92,7 +92,7 @@ async fn switch(
 ) -> Result<Response<Chunks>, ProxyError> {
     let mut response = answer_of(client, head, Body::empty()).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(response.map(in_pieces));
+        return Ok(response.map(chunks));
     }
     let connection = hyper::upgrade::on(&mut response).await;
     let connection = connection.map_err(|error| ProxyError::new(502, error.to_string()))?;
@@ -130,12 +130,6 @@ async fn answer_of(
         true => Ok(response),
         false => Err(no_answer(&"it switches to what was not asked for")),
     }
-}
-
-fn in_pieces(body: Body) -> Chunks {
-    body.into_data_stream()
-        .map(|piece| piece.map_err(|error| error.to_string()))
-        .boxed()
 }
 
 /// A body from its pieces. An API server takes none that is much longer than what it stores, so it need not be passed on piece

@@ -12,7 +12,6 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::timeout,
 };
@@ -20,7 +19,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use crate::clusters::bootstrap::Leaf;
+use crate::{agent::client::Network, clusters::bootstrap::Leaf};
 
 /// Handshakes at a time; they cost more than anything after them.
 const HANDSHAKES: usize = 64;
@@ -35,8 +34,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// An agent's connection.
-pub(super) struct Peer {
-    stream: TlsStream<TcpStream>,
+pub(super) struct Peer<S> {
+    stream: TlsStream<S>,
     leaf: Arc<Leaf>,
     _place: OwnedSemaphorePermit,
 }
@@ -45,7 +44,7 @@ pub(super) struct Peer {
 #[derive(Clone, Debug)]
 pub(super) struct PeerInfo(pub(super) Arc<Leaf>);
 
-impl Connected for Peer {
+impl<S> Connected for Peer<S> {
     type ConnectInfo = PeerInfo;
     fn connect_info(&self) -> PeerInfo {
         PeerInfo(Arc::clone(&self.leaf))
@@ -53,11 +52,11 @@ impl Connected for Peer {
 }
 
 /// Takes connections until the stop. The TLS of the next one is what is there then.
-pub(super) fn accept(
-    listener: TcpListener,
+pub(super) fn accept<N: Network>(
+    listener: N::Listener,
     tls: Arc<ArcSwap<ServerConfig>>,
     stop: CancellationToken,
-) -> mpsc::Receiver<io::Result<Peer>> {
+) -> mpsc::Receiver<io::Result<Peer<N::Stream>>> {
     let (ready, peers) = mpsc::channel(HANDSHAKES);
     let (handshakes, places) = (
         Arc::new(Semaphore::new(HANDSHAKES)),
@@ -69,8 +68,8 @@ pub(super) fn accept(
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let stream = match N::accept(&listener).await {
+                Ok(stream) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "no connection of an agent could be taken");
                     tokio::time::sleep(PAUSE).await;
@@ -95,12 +94,11 @@ pub(super) fn accept(
     peers
 }
 
-async fn shake(
+async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
     acceptor: &TlsAcceptor,
-    stream: TcpStream,
+    stream: S,
     place: OwnedSemaphorePermit,
-) -> Result<Peer, String> {
-    let _ = stream.set_nodelay(true);
+) -> Result<Peer<S>, String> {
     let stream = timeout(HANDSHAKE, acceptor.accept(stream))
         .await
         .map_err(|_| "the handshake took too long".to_owned())?
@@ -115,7 +113,7 @@ async fn shake(
     })
 }
 
-impl AsyncRead for Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Peer<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -125,7 +123,7 @@ impl AsyncRead for Peer {
     }
 }
 
-impl AsyncWrite for Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Peer<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -11,14 +11,14 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
 use chrono::Utc;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ pub use self::tunnel::{NoTunnel, Tunnel};
 use self::{seat::Seat, tunnel::Tickets};
 pub use super::tls::{Credentials, TlsError};
 use super::{
+    client::{Network, Tcp},
     proto::{cell_command::Command, goodbye::Reason, lattice_agent_server::LatticeAgentServer},
     session::{
         Full, Outbox, ParentAct,
@@ -40,8 +41,6 @@ use crate::clusters::bootstrap::{Standing, standing};
 const LEAVING: &str = "the cell's operator stops or hands over";
 /// How often the machines are told the time, and certificates are looked at again.
 const TICK: Duration = Duration::from_secs(1);
-/// Connections that wait to be taken: agents that all come back at once find the line long enough.
-const LINE: u32 = 4096;
 /// Bytes under way on one stream.
 pub(crate) const STREAM_WINDOW: u32 = 64 << 10;
 /// Streams of one connection.
@@ -104,21 +103,25 @@ impl<R> Clone for Cell<R> {
 }
 
 /// A server that listens, but does not serve yet.
-pub struct Server {
-    listener: TcpListener,
+pub struct Server<N: Network = Tcp> {
+    listener: N::Listener,
     tls: Arc<ArcSwap<ServerConfig>>,
 }
 
-impl Server {
+impl<N: Network> Server<N> {
     /// Listens.
     ///
     /// # Errors
     /// If the address is taken, or the credentials are none.
-    pub async fn bind(address: SocketAddr, credentials: &Credentials) -> Result<Self, ServerError> {
+    pub async fn bind(
+        network: &N,
+        address: SocketAddr,
+        credentials: &Credentials,
+    ) -> Result<Self, ServerError> {
         let config = tls::server(credentials)?;
         let listen = |source| ServerError::Listen { address, source };
         Ok(Self {
-            listener: listening(address).map_err(listen)?,
+            listener: network.listen(address).await.map_err(listen)?,
             tls: Arc::new(ArcSwap::from_pointee(config)),
         })
     }
@@ -128,24 +131,13 @@ impl Server {
     /// # Errors
     /// If the socket does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        N::address(&self.listener)
     }
 
     /// A handle by which connections to come get other credentials; those that are open stay.
     pub fn rotation(&self) -> Rotation {
         Rotation(Arc::clone(&self.tls))
     }
-}
-
-fn listening(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // Those of a cell that was here before may not be quite over.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(LINE)
 }
 
 /// Changes the credentials of a running server.
@@ -179,11 +171,15 @@ impl<R: Registry> Cell<R> {
     ///
     /// # Errors
     /// If the transport fails.
-    pub async fn serve(&self, server: Server, stop: CancellationToken) -> Result<(), ServerError> {
+    pub async fn serve<N: Network>(
+        &self,
+        server: Server<N>,
+        stop: CancellationToken,
+    ) -> Result<(), ServerError> {
         // Not the stop itself: the transport must not find that nobody comes any more before the agents were told.
         let accepting = CancellationToken::new();
         let _end = accepting.clone().drop_guard();
-        let peers = accept::accept(server.listener, server.tls, accepting.clone());
+        let peers = accept::accept::<N>(server.listener, server.tls, accepting.clone());
         let service = LatticeAgentServer::new(self.clone())
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(2 * LARGEST_MESSAGE);

@@ -9,6 +9,7 @@ use std::{
 use super::{
     message::{CellName, Deal, Message, Need, Request, Send, Summary},
     origin::{Entry, Mine, Status, WINDOW, back, onward},
+    passed::Passed,
     relay::Relayed,
     summary::summary,
 };
@@ -37,11 +38,14 @@ impl Ledger {
 #[derive(Clone, Debug)]
 pub struct Broker {
     pub(super) name: CellName,
+    /// What it was called before it had a parent.
+    former: Option<CellName>,
     pub(super) parent: Option<CellName>,
     pub(super) connected: BTreeSet<CellName>,
     pub(super) children: BTreeMap<CellName, Summary>,
     pub(super) ledger: Ledger,
     pub(super) relayed: BTreeMap<String, Relayed>,
+    pub(super) passed: Passed,
     /// Whether the parent, if it is there, reaches the cells above it.
     beyond: bool,
     /// Another number each time that a cell has come to this one, or to one above it.
@@ -57,11 +61,13 @@ impl Broker {
     pub fn new(name: &str, parent: Option<&str>, ledger: Ledger, now: Duration) -> Self {
         Self {
             name: name.to_owned(),
+            former: None,
             parent: parent.map(str::to_owned),
             connected: BTreeSet::from([name.to_owned()]),
             children: BTreeMap::new(),
             ledger,
             relayed: BTreeMap::new(),
+            passed: Passed::default(),
             beyond: true,
             // Another than before.
             arrivals: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
@@ -69,6 +75,15 @@ impl Broker {
             // Greater than any number that it gave before.
             told: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             next_summary: now,
+        }
+    }
+
+    /// The same, for a cell that was called this before: what goes on a way with that name still is for it.
+    #[must_use]
+    pub fn formerly(self, name: Option<&str>) -> Self {
+        Self {
+            former: name.map(str::to_owned),
+            ..self
         }
     }
 
@@ -205,6 +220,7 @@ impl Broker {
         self.relayed.retain(|_, relayed| now < relayed.until);
         self.ledger.mine.retain(|_, mine| !mine.is_gone());
         let mut sends = self.say_again(now);
+        sends.extend(self.give_back(now));
         sends.extend(self.ask_next(now));
         if now >= self.next_summary
             && let Some(parent) = self.parent.clone()
@@ -246,15 +262,20 @@ impl Broker {
             Message::Above { whole, arrivals } if from_parent => self.above(now, whole, arrivals),
             Message::Offer { deal, hourly } => self.offered(now, deal, hourly),
             Message::No { deal, ways_out } => self.refused(now, from, deal, ways_out),
-            Message::Confirm(deal) => self.onward(&deal.path.clone(), Message::Confirm(deal)),
+            Message::Confirm(deal) => {
+                if !from_parent && from != self.name {
+                    self.passed.note(from, &deal);
+                }
+                self.onward(&deal.path.clone(), Message::Confirm(deal))
+            }
             Message::Release(deal) => self.onward(&deal.path.clone(), Message::Release(deal)),
             Message::Confirmed(deal) => self.pass_back(deal, Message::Confirmed, |mine, deal| {
                 mine.confirmed(deal);
             }),
-            Message::Lapsed(deal) => self.pass_back(deal, Message::Lapsed, |mine, deal| {
+            Message::Lapsed(deal) => self.freed(deal, Message::Lapsed, |mine, deal| {
                 mine.lapsed(deal, now, random);
             }),
-            Message::Released(deal) => self.pass_back(deal, Message::Released, |mine, deal| {
+            Message::Released(deal) => self.freed(deal, Message::Released, |mine, deal| {
                 mine.released(deal);
             }),
             // Nothing that a parent asks or sums up, or a child delegates or says of what is above.
@@ -313,14 +334,21 @@ impl Broker {
 
     /// The message to the next cell of its path; at the end to this cell's own scheduler.
     pub(super) fn onward(&self, path: &[CellName], message: Message) -> Vec<Send> {
-        let send = onward(path, &self.name, message);
-        send.map(|send| self.hop(send)).into_iter().collect()
+        let send = self.place_on(path);
+        let send = send.map(|at| self.hop(onward(path, at, &self.name, message)));
+        send.into_iter().collect()
     }
 
     /// The message to the cell before this one on its path.
     pub(super) fn back(&self, path: &[CellName], message: Message) -> Vec<Send> {
-        let send = back(path, &self.name, message);
+        let send = self.place_on(path).and_then(|at| back(path, at, message));
         send.map(|send| self.hop(send)).into_iter().collect()
+    }
+
+    /// Where on a path this cell is.
+    pub(super) fn place_on(&self, path: &[CellName]) -> Option<usize> {
+        let is_me = |cell: &CellName| *cell == self.name || self.former.as_ref() == Some(cell);
+        path.iter().position(is_me)
     }
 
     /// A cell calls itself what its own parent calls it, and its children do not know that name: whoever is none of them is the
@@ -337,7 +365,7 @@ impl Broker {
 
     /// Whether a message with this path may come from there: children speak for themselves and what is below them alone.
     fn speaks_for(&self, from: &str, path: &[CellName]) -> bool {
-        let at = path.iter().position(|cell| *cell == self.name);
+        let at = self.place_on(path);
         let before = at.unwrap_or(path.len()).checked_sub(1);
         let is_from = |cell: &CellName| cell == from;
         from == self.name
@@ -352,7 +380,7 @@ impl Broker {
         message: fn(Deal) -> Message,
         hear: impl FnOnce(&mut Mine, &Deal),
     ) -> Vec<Send> {
-        if deal.path.first() == Some(&self.name) {
+        if self.place_on(&deal.path) == Some(0) {
             if let Some(mine) = self.ledger.mine.get_mut(&deal.id) {
                 hear(mine, &deal);
             }
@@ -360,6 +388,19 @@ impl Broker {
         }
         let path = deal.path.clone();
         self.back(&path, message(deal))
+    }
+
+    /// The same of a place that is no more, which somebody who is gone need not hear.
+    fn freed(
+        &mut self,
+        deal: Deal,
+        message: fn(Deal) -> Message,
+        hear: impl FnOnce(&mut Mine, &Deal),
+    ) -> Vec<Send> {
+        match self.passed.is_free(&deal) {
+            true => Vec::new(),
+            false => self.pass_back(deal, message, hear),
+        }
     }
 
     fn reach(&self, to: &str, message: Message) -> Option<Send> {

@@ -190,7 +190,8 @@ impl Mine {
             Stage::Waiting => return None,
         };
         self.asked = Some(now + pause);
-        onward(&path, here, message(self.deal(path.clone())))
+        // Whatever the cell was called when it found the place, the way begins with it.
+        Some(onward(&path, 0, here, message(self.deal(path.clone()))))
     }
 
     pub(super) fn offered(&mut self, deal: Deal, hourly: u64, now: Duration) -> Option<Message> {
@@ -283,16 +284,14 @@ impl Mine {
     }
 }
 
-/// The message to the next cell of a path, seen from this one; at its end to this cell's own scheduler.
-pub(super) fn onward(path: &[String], here: &str, message: Message) -> Option<Send> {
-    let at = path.iter().position(|cell| cell == here)?;
+/// The message to the next cell of a path, seen from the one at this place of it; at its end to this cell's own scheduler.
+pub(super) fn onward(path: &[String], at: usize, here: &str, message: Message) -> Send {
     let to = path.get(at + 1).map_or(here, String::as_str).to_owned();
-    Some(Send { to, message })
+    Send { to, message }
 }
 
-/// The message to the cell before this one on a path.
-pub(super) fn back(path: &[String], here: &str, message: Message) -> Option<Send> {
-    let at = path.iter().position(|cell| cell == here)?;
+/// The message to the cell before this place of a path.
+pub(super) fn back(path: &[String], at: usize, message: Message) -> Option<Send> {
     let to = path.get(at.checked_sub(1)?)?.clone();
     Some(Send { to, message })
 }

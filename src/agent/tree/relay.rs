@@ -34,7 +34,7 @@ impl Broker {
         mut request: Request,
         delegated: bool,
     ) -> Vec<Send> {
-        if request.path.contains(&self.name) {
+        if self.place_on(&request.path).is_some() {
             return Vec::new();
         }
         request.path.push(self.name.clone());
@@ -133,7 +133,7 @@ impl Broker {
     }
 
     pub(super) fn offered(&mut self, now: Duration, deal: Deal, hourly: u64) -> Vec<Send> {
-        if deal.path.first() != Some(&self.name) {
+        if self.place_on(&deal.path) != Some(0) {
             self.relayed.remove(&deal.id);
             let path = deal.path.clone();
             return self.back(&path, Message::Offer { deal, hourly });

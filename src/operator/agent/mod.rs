@@ -83,7 +83,14 @@ async fn session(client: &Client, around: &Around, stop: CancellationToken) -> R
         around.tree.clone(),
     ));
     around.tree.below(&parent.cluster, sender);
-    let session = client::run(host, parent.endpoint.clone(), identity, reports, stop);
+    let session = client::run(
+        client::Tcp,
+        host,
+        parent.endpoint.clone(),
+        identity,
+        reports,
+        stop,
+    );
     tokio::select! {
         ended = session => ended,
         () = moved(client, &parent) => Ok(()),

@@ -16,7 +16,10 @@ pub use self::error::CellError;
 pub(crate) use self::fleet::Fleet;
 use super::{bootstrap::authority::Kept, leader::Term, proxy::Downward, tree};
 use crate::{
-    agent::server::{Cell, Credentials, Server},
+    agent::{
+        client::Tcp,
+        server::{Cell, Credentials, Server},
+    },
     api::LatticeCluster,
 };
 
@@ -97,7 +100,8 @@ pub(crate) async fn run(
 async fn serve(parts: &Parts, over: CancellationToken) -> Result<(), CellError> {
     let authorities = Kept::follow(&parts.client, &over).await?;
     let hosts = &parts.options.hosts;
-    let server = Server::bind(parts.options.listen, &credentials(&authorities, hosts)?).await?;
+    let showing = credentials(&authorities, hosts)?;
+    let server = Server::bind(&Tcp, parts.options.listen, &showing).await?;
     tracing::info!(address = %parts.options.listen, "agents are served");
     let rotation = server.rotation();
     let renewing = {

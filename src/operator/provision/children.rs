@@ -1,4 +1,5 @@
-//! How clusters are reached that manage themselves: by the administrator's credentials that Cluster API made for them.
+//! How clusters are reached that manage themselves: through their agents, and where these are not there by the administrator's
+//! credentials that Cluster API made for them.
 //!
 //! That the operator keeps a copy of them says that a cluster's objects may be in the cluster: from then on they are looked for
 //! there, and where the cluster does not answer nobody acts.
@@ -19,7 +20,11 @@ use kube::{
 use super::error::ProvisionError;
 use crate::{
     api::LatticeCluster,
-    operator::{decision_log::NAMESPACE, objects::gone_is_fine},
+    operator::{
+        decision_log::NAMESPACE,
+        objects::gone_is_fine,
+        proxy::{Downward, reaching},
+    },
 };
 
 /// Key of a kubeconfig in Cluster API's Secrets.
@@ -31,14 +36,16 @@ const FIELD_MANAGER: &str = "lattice.dev/children";
 /// The clusters that can be reached.
 pub(super) struct Children {
     parent: Client,
+    downward: Downward,
     /// A client is made once for each kubeconfig.
     clients: Mutex<BTreeMap<String, (Vec<u8>, Client)>>,
 }
 
 impl Children {
-    pub(super) fn new(parent: Client) -> Self {
+    pub(super) fn new(parent: Client, downward: Downward) -> Self {
         Children {
             parent,
+            downward,
             clients: Mutex::default(),
         }
     }
@@ -126,7 +133,7 @@ impl Children {
         if let Some((_, client)) = self.lock().get(name).filter(|(known, _)| *known == bytes) {
             return Ok(client.clone());
         }
-        let client = connect(name, &bytes).await?;
+        let client = reaching(connect(name, &bytes).await?, &self.downward, name);
         self.lock().insert(name.to_owned(), (bytes, client.clone()));
         Ok(client)
     }

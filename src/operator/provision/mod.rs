@@ -29,7 +29,9 @@ pub(super) use hand_down::FIELD_MANAGER as TOLD_BY_PARENT;
 pub(super) use look::own_name;
 
 use self::{board::Found, care::Care, children::Children, hand_down::HandedDown, moves::Moves};
-use super::{bootstrap::authority::Kept, leader::Term, seen::copies, store::Stores};
+use super::{
+    bootstrap::authority::Kept, leader::Term, proxy::Downward, seen::copies, store::Stores,
+};
 use crate::{api::LatticeCluster, clusters::lifecycle::Progress};
 
 /// How often all clusters are looked at.
@@ -63,15 +65,16 @@ pub(crate) struct Provisioner {
 
 impl Provisioner {
     /// For the clusters of an API server. `changed` is told when there is something new on the board; without a `parent`
-    /// new clusters have nobody to call.
+    /// new clusters have nobody to call. Clusters that manage themselves are reached on the way `downward`.
     pub(crate) fn new(
         client: Client,
         stores: Stores,
         changed: Arc<Notify>,
         parent: watch::Receiver<Option<Parent>>,
+        downward: Downward,
     ) -> Self {
         Provisioner {
-            children: Arc::new(Children::new(client.clone())),
+            children: Arc::new(Children::new(client.clone(), downward)),
             moves: Moves::new(),
             handed_down: HandedDown::default(),
             client,

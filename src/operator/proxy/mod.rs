@@ -2,6 +2,7 @@
 
 mod below;
 mod gate;
+mod reach;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,7 +25,10 @@ use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::below::{Downward, Guarded};
+pub(crate) use self::{
+    below::{Downward, Guarded},
+    reach::reaching,
+};
 use super::{
     bootstrap::authority::Kept,
     cell::CellError,

@@ -183,6 +183,8 @@ impl Member<'_> {
             return Vec::new();
         };
         let mut sends = broker.tick(now);
+        let clusters = &self.parts.stores.clusters;
+        sends.extend(broker.remain(now, |name| clusters.get(&ObjectRef::new(name)).is_some()));
         for answer in answers {
             sends.extend(broker.hear(now, name, answer, random()));
         }
@@ -206,7 +208,8 @@ impl Member<'_> {
                 self.resumable = broker.ledger().entries();
             }
             let parent = has_parent.then_some(PARENT);
-            let mut broker = Broker::new(&name, parent, Ledger::default(), now);
+            let former = self.parts.cell.as_deref().filter(|former| *former != name);
+            let mut broker = Broker::new(&name, parent, Ledger::default(), now).formerly(former);
             for neighbour in self.links.iter() {
                 sends.extend(broker.link(now, name_of(neighbour), true));
             }

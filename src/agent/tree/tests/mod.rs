@@ -355,3 +355,56 @@ fn a_cell_with_room_that_comes_back_last_is_found_within_10_seconds() {
         }
     }
 }
+
+/// A cell is deleted whose services have places with its parent, with a sibling and in another part of the tree.
+#[test]
+fn a_cell_that_is_gone_for_good_leaves_no_place_behind() {
+    for seed in 0..50 {
+        let mut world = kind(&[
+            ("a", lot("ap", 5, 2)),
+            ("a2", lot("us", 5, 2)),
+            ("b2", lot("eu", 5, 2)),
+        ]);
+        world.luck = Luck(seed);
+        world.run_until(seconds(20));
+        for region in REGIONS {
+            world.want(seconds(20), "a1", need(region, Some(region), 2));
+        }
+        world.want(seconds(20), "a3", need("stays", Some("eu"), 2));
+        world.run_until(seconds(150));
+        assert_eq!(owners(&world, "eu"), ["b2"], "seed {seed}");
+        assert_eq!(owners(&world, "us"), ["a2"], "seed {seed}");
+        assert_eq!(owners(&world, "ap"), ["a"], "seed {seed}");
+        world.hard.lost = 200;
+        world.hard.doubled = 100;
+        world.delete("a1");
+        world.run_until(seconds(800));
+        for region in REGIONS {
+            assert!(owners(&world, region).is_empty(), "seed {seed}: {region}");
+        }
+        assert_eq!(owners(&world, "stays"), ["b2"], "seed {seed}");
+    }
+}
+
+/// A root is adopted: its parent calls it something else than it called itself.
+#[test]
+fn what_was_found_under_an_earlier_name_is_asked_after_and_given_back() {
+    let mut world = kind(&[("a2", lot("us", 5, 9)), ("b2", lot("eu", 5, 9))]);
+    world.rename("a", "old");
+    world.run_until(seconds(20));
+    // Its own, and one that has its place through it.
+    world.want(seconds(20), "a", need("own", Some("us"), 2));
+    world.want(seconds(20), "a1", need("below", Some("us"), 2));
+    world.run_until(seconds(60));
+    assert_eq!(path_of(&world, "a", "own"), ["old", "a2"]);
+    assert_eq!(path_of(&world, "a1", "below"), ["a1", "old", "a2"]);
+    world.rename("a", "a");
+    world.run_until(seconds(300));
+    assert_eq!(owners(&world, "own"), ["a2"]);
+    assert_eq!(owners(&world, "below"), ["a2"]);
+    world.unwant(seconds(300), "own");
+    world.unwant(seconds(300), "below");
+    world.run_until(seconds(400));
+    assert!(owners(&world, "own").is_empty());
+    assert!(owners(&world, "below").is_empty());
+}

@@ -42,6 +42,7 @@ pub(super) struct World {
     /// How often cells are told the time.
     pub(super) period: Duration,
     cut: BTreeSet<(String, String)>,
+    deleted: BTreeSet<String>,
     happenings: Happenings<Happening>,
 }
 
@@ -91,6 +92,7 @@ impl World {
             messages: 0,
             period: Duration::from_secs(5),
             cut: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             happenings: Happenings::default(),
         };
         for (child, parent) in world.parents.clone() {
@@ -143,9 +145,12 @@ impl World {
                     let stock = self.stocks.get_mut(&name).unwrap();
                     stock.expire(self.happenings.now);
                     let summary = stock.summary();
+                    let deleted = self.deleted.clone();
                     self.with(&name, |cell, now| {
                         cell.supply(summary);
-                        cell.tick(now)
+                        let mut sends = cell.tick(now);
+                        sends.extend(cell.remain(now, |cluster| !deleted.contains(cluster)));
+                        sends
                     });
                     if self.luck.in_thousand(self.hard.crash) {
                         self.restart(&name);
@@ -178,16 +183,30 @@ impl World {
         }
     }
 
+    /// The cluster of a cell is deleted.
+    pub(super) fn delete(&mut self, name: &str) {
+        let parent = self.parents[name].clone();
+        self.set_link(name, &parent, false);
+        self.deleted.insert(name.to_owned());
+    }
+
+    /// A cell is called something else from now on.
+    pub(super) fn rename(&mut self, cell: &str, name: &str) {
+        let former = self.cells[cell].name.clone();
+        self.restart_as(cell, name, Some(&former));
+    }
+
     /// A cell loses everything but what is kept of its services, and its stock.
     pub(super) fn restart(&mut self, name: &str) {
+        self.restart_as(name, name, None);
+    }
+
+    fn restart_as(&mut self, name: &str, called: &str, former: Option<&str>) {
         let cell = &self.cells[name];
         let parent = self.parents.get(name).cloned();
-        let mut anew = Broker::new(
-            name,
-            parent.as_deref(),
-            Ledger::default(),
-            self.happenings.now,
-        );
+        let now = self.happenings.now;
+        let anew = Broker::new(called, parent.as_deref(), Ledger::default(), now);
+        let mut anew = anew.formerly(former);
         for (id, entry) in cell.ledger().entries() {
             // What a service needs is read anew.
             let need = match self.wanted.get(&id) {
@@ -197,7 +216,7 @@ impl World {
                     ..Need::default()
                 },
             };
-            anew.resume(self.happenings.now, need, entry);
+            anew.resume(now, need, entry);
         }
         self.cells.insert(name.to_owned(), anew);
         let links: Vec<(String, String)> = self
@@ -218,14 +237,15 @@ impl World {
         let stock = self.stocks.get_mut(name).unwrap();
         let mut asked = VecDeque::from(ask(cell, self.happenings.now));
         let mut sends = Vec::new();
+        let own = cell.name.clone();
         while let Some(send) = asked.pop_front() {
-            if send.to != name {
+            if send.to != own {
                 sends.push(send);
                 continue;
             }
             let answer = stock.hear(self.happenings.now, send.message);
             cell.supply(stock.summary());
-            asked.extend(cell.hear(self.happenings.now, name, answer, self.luck.next()));
+            asked.extend(cell.hear(self.happenings.now, &own, answer, self.luck.next()));
         }
         for (lot, known) in stock.lots() {
             assert!(
