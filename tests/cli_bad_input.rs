@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +15,8 @@ fn fixtures() -> PathBuf {
 }
 
 fn lattice(folder: &Path) -> Command {
-    let mut command = Command::cargo_bin("lattice").unwrap();
-    command.current_dir(folder).env_remove("RUST_LOG");
+    let mut command = command::lattice();
+    command.current_dir(folder);
     command
 }
 
@@ -29,18 +32,7 @@ fn said(command: &mut Command) -> String {
 }
 
 fn hold(name: &str, said: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/bad-input")
-        .join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, said).unwrap();
-    }
-    let golden = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        golden == said,
-        "{} has drifted (UPDATE_GOLDEN=1 writes it anew):\n{said}",
-        path.display()
-    );
+    command::hold(&format!("bad-input/{name}"), said);
 }
 
 #[test]

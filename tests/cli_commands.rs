@@ -2,28 +2,20 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
-use std::process::{Command as Process, Output, Stdio};
+use std::process::{Command as Process, Stdio};
 
-use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("lattice").unwrap();
-    command.args(arguments).env_remove("RUST_LOG");
-    command.output().unwrap()
-}
+use command::{root, run, text};
 
 fn said(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+    text(&output.stdout)
 }
 
 #[test]
@@ -131,7 +123,7 @@ fn a_reader_that_goes_away_is_no_error() {
 
 #[test]
 fn the_committed_reference_is_current() {
-    let path = folder("docs/reference");
+    let path = root().join("docs/reference");
     let path = path.to_str().unwrap();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         said(&["reference", path]);

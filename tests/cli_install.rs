@@ -2,22 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::{fs, path::Path, process::Output};
 
-use assert_cmd::Command;
+use command::{lattice, text};
 
 fn install(arguments: &[&str], folder: &Path) -> Output {
-    let mut command = Command::cargo_bin("lattice").unwrap();
-    command.arg("install").args(arguments).current_dir(folder);
-    command.env_remove("RUST_LOG").output().unwrap()
+    let mut command = lattice();
+    command.arg("install").args(arguments);
+    command.current_dir(folder).output().unwrap()
 }
 
 fn example() -> String {
     format!("{}/examples/root", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 fn complaint(output: &Output) -> String {

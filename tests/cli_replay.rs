@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+#[path = "support/command.rs"]
+mod command;
 
-use assert_cmd::Command;
+use std::fs;
+use std::path::Path;
+
+use command::{root, run, text};
 use lattice::api::{self, Timestamp};
 use lattice::operator::decision_log::{Entry, blob};
 use lattice::placement::history::replay_schema;
@@ -19,35 +21,8 @@ use lattice::scheduler::solution::SOLVER_VERSION;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn run(arguments: &[&str]) -> Output {
-    Command::cargo_bin("lattice")
-        .unwrap()
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 fn hold(name: &str, said: &str) {
-    let path = root().join("tests/golden/replay").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, said).unwrap();
-    }
-    let golden = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        golden == said,
-        "{} has drifted (UPDATE_GOLDEN=1 writes it anew):\n{said}",
-        path.display()
-    );
+    command::hold(&format!("replay/{name}"), said);
 }
 
 /// The snapshot of an example, with this many replicas more of every service, and these clusters.

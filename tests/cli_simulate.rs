@@ -2,45 +2,27 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
-use std::path::PathBuf;
 use std::process::Output;
 
-use assert_cmd::Command;
+use command::{lattice, root, text};
 use lattice::placement::whatif::Simulation;
 use serde_json::Value;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn run(example: &str, arguments: &[&str]) -> Output {
-    Command::cargo_bin("lattice")
-        .unwrap()
+    lattice()
         .arg("simulate")
         .arg(root().join("examples").join(example))
         .args(arguments)
-        .env_remove("RUST_LOG")
         .output()
         .unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 fn hold(name: &str, said: &str) {
-    let path = root().join("tests/golden/simulate").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, said).unwrap();
-    }
-    let golden = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        golden == said,
-        "{} has drifted (UPDATE_GOLDEN=1 writes it anew):\n{said}",
-        path.display()
-    );
+    command::hold(&format!("simulate/{name}"), said);
 }
 
 /// Holds what is printed against a golden, and the exit code.
@@ -190,8 +172,7 @@ fn json_and_yaml_say_the_same() {
 fn without_a_change_it_is_the_plan() {
     for example in ["seed", "boutique"] {
         let simulated = as_json(example, &[]);
-        let plan = Command::cargo_bin("lattice")
-            .unwrap()
+        let plan = lattice()
             .args(["plan", "-o", "json"])
             .arg(root().join("examples").join(example))
             .output()
@@ -278,11 +259,9 @@ fn printed(command: &str) -> String {
     let mut parts = command.split(" | ");
     let words: Vec<&str> = parts.next().unwrap().split_whitespace().collect();
     assert_eq!(words[..2], ["lattice", "simulate"], "{command}");
-    let output = Command::cargo_bin("lattice")
-        .unwrap()
+    let output = lattice()
         .args(&words[1..])
         .current_dir(root())
-        .env_remove("RUST_LOG")
         .output()
         .unwrap();
     let said = text(&output.stdout);

@@ -3,47 +3,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use assert_cmd::Command;
+use command::{root, run, text};
 use lattice::placement::plan;
 use serde_json::{Value, json};
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn example(name: &str) -> String {
     root().join("examples").join(name).display().to_string()
 }
 
-fn run(arguments: &[&str]) -> Output {
-    Command::cargo_bin("lattice")
-        .unwrap()
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 fn hold(name: &str, said: &str) {
-    let path = root().join("tests/golden/verify").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, said).unwrap();
-    }
-    let golden = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        golden == said,
-        "{} has drifted (UPDATE_GOLDEN=1 writes it anew):\n{said}",
-        path.display()
-    );
+    command::hold(&format!("verify/{name}"), said);
 }
 
 /// A plan of an example, as a file and as a document.

@@ -2,21 +2,23 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+#[path = "support/command.rs"]
+mod command;
+
 use std::path::PathBuf;
 use std::process::Output;
 
-use assert_cmd::Command;
+use command::lattice;
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 fn render(fleet: &str, more: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("lattice").unwrap();
+    let mut command = lattice();
     let path = folder("tests/data/render").join(format!("{fleet}.yaml"));
     command.arg("render").arg(path).args(more);
-    command.env_remove("RUST_LOG").output().unwrap()
+    command.output().unwrap()
 }
 
 fn printed(fleet: &str, more: &[&str]) -> String {
@@ -30,18 +32,8 @@ fn printed(fleet: &str, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn hold(name: &str, found: &str) {
-    let golden = folder("tests/golden/render").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::create_dir_all(golden.parent().unwrap()).unwrap();
-        fs::write(&golden, found).unwrap();
-    }
-    let expected = fs::read_to_string(&golden).unwrap_or_default();
-    assert!(
-        found == expected,
-        "{} differs; look at it with UPDATE_GOLDEN=1",
-        golden.display()
-    );
+fn hold(name: &str, said: &str) {
+    command::hold(&format!("render/{name}"), said);
 }
 
 #[test]
