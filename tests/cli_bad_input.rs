@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 
 fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bad")
+    command::root().join("tests/fixtures/bad")
 }
 
 fn lattice(folder: &Path) -> Command {

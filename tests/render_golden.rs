@@ -11,7 +11,7 @@ use std::process::Output;
 use command::lattice;
 
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+    command::root().join(name)
 }
 
 fn render(fleet: &str, more: &[&str]) -> Output {

@@ -272,10 +272,16 @@ impl Broker {
             Message::Confirmed(deal) => self.pass_back(deal, Message::Confirmed, |mine, deal| {
                 mine.confirmed(deal);
             }),
-            Message::Lapsed(deal) => self.freed(deal, Message::Lapsed, |mine, deal| {
+            // Of a cell that is gone: nobody there need hear it.
+            Message::Lapsed(ref deal) | Message::Released(ref deal)
+                if self.passed.is_free(deal) =>
+            {
+                Vec::new()
+            }
+            Message::Lapsed(deal) => self.pass_back(deal, Message::Lapsed, |mine, deal| {
                 mine.lapsed(deal, now, random);
             }),
-            Message::Released(deal) => self.freed(deal, Message::Released, |mine, deal| {
+            Message::Released(deal) => self.pass_back(deal, Message::Released, |mine, deal| {
                 mine.released(deal);
             }),
             // Nothing that a parent asks or sums up, or a child delegates or says of what is above.
@@ -388,19 +394,6 @@ impl Broker {
         }
         let path = deal.path.clone();
         self.back(&path, message(deal))
-    }
-
-    /// The same of a place that is no more, which somebody who is gone need not hear.
-    fn freed(
-        &mut self,
-        deal: Deal,
-        message: fn(Deal) -> Message,
-        hear: impl FnOnce(&mut Mine, &Deal),
-    ) -> Vec<Send> {
-        match self.passed.is_free(&deal) {
-            true => Vec::new(),
-            false => self.pass_back(deal, message, hear),
-        }
     }
 
     fn reach(&self, to: &str, message: Message) -> Option<Send> {

@@ -4,7 +4,10 @@
 //! A service's own cell asks after its place every minute, so whoever passes that on knows of it. That is in memory alone: a cell that
 //! starts again knows a minute after its children are back.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     broker::Broker,
@@ -57,13 +60,18 @@ impl Passed {
         is_left
     }
 
-    fn children(&self) -> impl Iterator<Item = &CellName> {
-        self.known.values().map(|(child, _)| child)
-    }
-
-    fn depart(&mut self, now: Duration, child: &str) {
-        let gone = self.known.extract_if(.., |_, (from, _)| from == child);
-        for (way, (_, attempt)) in gone {
+    /// Has what came from children that are there no more given back.
+    fn remain(&mut self, now: Duration, is_there: impl Fn(&str) -> bool) {
+        let children: BTreeSet<&CellName> = self.known.values().map(|(child, _)| child).collect();
+        let gone = children.into_iter().filter(|child| !is_there(child));
+        let gone: BTreeSet<CellName> = gone.cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let theirs = self
+            .known
+            .extract_if(.., |_, (child, _)| gone.contains(child));
+        for (way, (_, attempt)) in theirs {
             self.leaving.insert(way, (attempt, now));
         }
     }
@@ -83,15 +91,10 @@ impl Passed {
 }
 
 impl Broker {
-    /// Takes in which clusters there are below this cell, whether they are connected or not. What services of others have is given
-    /// back.
-    pub fn remain(&mut self, now: Duration, clusters: impl Fn(&str) -> bool) -> Vec<Send> {
-        let children = self.passed.children().filter(|child| !clusters(child));
-        let gone: Vec<CellName> = children.cloned().collect();
-        for child in gone {
-            self.passed.depart(now, &child);
-        }
-        self.give_back(now)
+    /// Takes in which clusters there are below this cell, whether they are connected or not. From the next tick on, what services of
+    /// others have is given back.
+    pub fn remain(&mut self, now: Duration, is_there: impl Fn(&str) -> bool) {
+        self.passed.remain(now, is_there);
     }
 
     /// Says for those that are gone what they would have said themselves, until it is answered.

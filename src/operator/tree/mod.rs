@@ -182,9 +182,9 @@ impl Member<'_> {
         let Some((broker, name, _)) = &mut self.broker else {
             return Vec::new();
         };
-        let mut sends = broker.tick(now);
         let clusters = &self.parts.stores.clusters;
-        sends.extend(broker.remain(now, |name| clusters.get(&ObjectRef::new(name)).is_some()));
+        broker.remain(now, |name| clusters.get(&ObjectRef::new(name)).is_some());
+        let mut sends = broker.tick(now);
         for answer in answers {
             sends.extend(broker.hear(now, name, answer, random()));
         }

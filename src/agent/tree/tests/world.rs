@@ -148,9 +148,8 @@ impl World {
                     let deleted = self.deleted.clone();
                     self.with(&name, |cell, now| {
                         cell.supply(summary);
-                        let mut sends = cell.tick(now);
-                        sends.extend(cell.remain(now, |cluster| !deleted.contains(cluster)));
-                        sends
+                        cell.remain(now, |cluster| !deleted.contains(cluster));
+                        cell.tick(now)
                     });
                     if self.luck.in_thousand(self.hard.crash) {
                         self.restart(&name);
