@@ -279,7 +279,7 @@ fn two_snapshots_differ_by_changes_or_must_be_solved() {
     after.services[1].replicas -= after.services[1].replicas.min(1);
     after.pools[0].offers[0].hourly += 1;
     let mut new = gone.clone();
-    new.id.name = "new".into();
+    new.id = ServiceId::new(&new.id.namespace, "new");
     new.latency.clear();
     after.services.push(new);
     let list = changes(&before, &after).unwrap();

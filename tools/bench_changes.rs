@@ -85,9 +85,9 @@ fn changes(snapshot: &Snapshot, count: u64) -> Vec<Change> {
 
 /// A service of another fleet, so that no name is there already.
 fn newcomer(mut service: Service) -> Service {
-    service.id.namespace = "new".into();
+    service.id = ServiceId::new("new", &service.id.name);
     for bound in &mut service.latency {
-        bound.dependency.namespace = "new".into();
+        bound.dependency = ServiceId::new("new", &bound.dependency.name);
     }
     service
 }

@@ -8,56 +8,15 @@ use super::units::{Micros, Resources};
 use super::zones::zone_of;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
+mod id;
 mod order;
 mod policy;
 
+pub use id::{NamespacedName, ServiceId};
 pub use policy::{
     ClusterPolicy, ControlPlaneRule, Moving, Policy, Preference, SortBy, Spread, Topology,
 };
-
-/// A service's namespace and name. Written `namespace/name`, also in JSON.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ServiceId {
-    /// Kubernetes namespace.
-    pub namespace: String,
-    /// Kubernetes name.
-    pub name: String,
-}
-
-impl ServiceId {
-    /// The service `name` in `namespace`.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
-}
-
-impl fmt::Display for ServiceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-impl From<ServiceId> for String {
-    fn from(id: ServiceId) -> String {
-        id.to_string()
-    }
-}
-
-impl TryFrom<String> for ServiceId {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.split_once('/') {
-            Some((namespace, name)) => Ok(ServiceId::new(namespace, name)),
-            None => Err(format!("`{text}` is not namespace/name")),
-        }
-    }
-}
 
 /// All input of one decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

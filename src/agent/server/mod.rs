@@ -43,8 +43,8 @@ const LEAVING: &str = "the cell's operator stops or hands over";
 const TICK: Duration = Duration::from_secs(1);
 /// Bytes under way on one stream.
 pub(crate) const STREAM_WINDOW: u32 = 64 << 10;
-/// Streams of one connection.
-pub(crate) const STREAMS: u32 = 1024;
+/// Streams of one connection: a thousand tunnels, with room for those that end and begin meanwhile.
+pub(crate) const STREAMS: u32 = 1088;
 /// Bytes under way on one connection: what all streams may hold together, so that those that stall leave room for the
 /// others.
 pub(crate) const CONNECTION_WINDOW: u32 = STREAM_WINDOW * (STREAMS + 1);

@@ -42,12 +42,9 @@ impl<'a> Unique<'a> {
 
 /// Namespace and name of an object.
 pub(crate) fn service_id(object: &impl Resource) -> ServiceId {
-    ServiceId {
-        namespace: object
-            .namespace()
-            .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-        name: object.name_any(),
-    }
+    let namespace = object.namespace();
+    let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    ServiceId::new(namespace, object.name_any())
 }
 
 fn named<'a, K: Resource<DynamicType = ()>>(

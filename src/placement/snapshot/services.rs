@@ -178,14 +178,9 @@ impl<'a> Places<'a> {
 /// The service that a dependency's name stands for.
 fn dependency(id: &ServiceId, service: &LatticeService, name: &str) -> ServiceId {
     let resource = service.spec.resources.get(name);
-    ServiceId {
-        namespace: resource
-            .and_then(|r| r.namespace.clone())
-            .unwrap_or_else(|| id.namespace.clone()),
-        name: resource
-            .and_then(|r| r.id.clone())
-            .unwrap_or_else(|| name.to_owned()),
-    }
+    let namespace = resource.and_then(|r| r.namespace.as_deref());
+    let named = resource.and_then(|r| r.id.as_deref());
+    ServiceId::new(namespace.unwrap_or(&id.namespace), named.unwrap_or(name))
 }
 
 fn latency(

@@ -2,11 +2,11 @@
 //! rise, and the other way round. Steps are scaled by what the differences have been so far
 //! (AdaGrad) and grow smaller.
 
-use super::earn::{self, Earned, Tableau};
+use super::earn::{Earned, Programme};
 use super::groups::{Groups, Rows};
 use super::quotes::Quotes;
 use super::supply::Supply;
-use crate::scheduler::packing::{Class, Limits, fluid};
+use crate::scheduler::packing::{Class, fluid};
 use crate::scheduler::units::Micros;
 
 /// First step, as a share of the average price.
@@ -75,9 +75,8 @@ struct Market<'a> {
     supplies: &'a [Supply],
     asked: Vec<[f64; 2]>,
     earned: Vec<Earned>,
-    space: Tableau,
+    programmes: Vec<Programme>,
     profits: Vec<f64>,
-    takes: Vec<Vec<Limits>>,
 }
 
 /// Looks for prices.
@@ -177,17 +176,14 @@ fn first_prices(supplies: &[Supply], total: (f64, f64)) -> Vec<Price> {
 impl<'a> Market<'a> {
     fn new(groups: &'a Groups, supplies: &'a [Supply]) -> Self {
         let count = supplies.len();
-        let takes = supplies
-            .iter()
-            .map(|s| s.classes.iter().map(|c| c.takes).collect());
+        let programme = |s: &Supply| Programme::new(s.classes.iter().map(|c| c.takes), &s.limits);
         Market {
             quotes: Quotes::new(groups),
             supplies,
             asked: vec![[0.0; 2]; count],
             earned: vec![Earned::default(); count],
-            space: Tableau::default(),
+            programmes: supplies.iter().map(programme).collect(),
             profits: Vec::new(),
-            takes: takes.collect(),
         }
     }
 
@@ -214,14 +210,8 @@ impl<'a> Market<'a> {
             self.earned[row].worth = [0.0; 4];
             return 0.0;
         }
-        let (takes, earned) = (&self.takes[row], &mut self.earned[row]);
-        earn::most(
-            &mut self.space,
-            &self.profits,
-            takes,
-            &supply.limits,
-            earned,
-        );
+        let earned = &mut self.earned[row];
+        self.programmes[row].most(&self.profits, earned);
         earned.value
     }
 

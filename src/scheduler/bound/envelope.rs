@@ -4,13 +4,16 @@
 use super::ascent::Price;
 use super::groups::Segment;
 
+/// A row and its prices.
+pub(crate) type Corner = (Price, usize);
+
 /// The cheapest rows of a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {
     /// All rows of the segment, by price of a core as it was last: from step to step little changes places.
     order: Vec<usize>,
     /// From the cheapest cores and dearest memory to the other end.
-    corners: Vec<(Price, usize)>,
+    corners: Vec<Corner>,
 }
 
 impl Envelope {
@@ -26,20 +29,22 @@ impl Envelope {
         sort(&mut self.order, prices);
         self.corners.clear();
         for &row in &self.order {
-            let price = prices[row];
-            // As dear a core or a dearer one is worth it for cheaper memory only.
-            if let Some((last, _)) = self.corners.last()
-                && price.mem >= last.mem
-            {
-                continue;
-            }
-            while let [.., (before, _), (last, _)] = self.corners.as_slice()
-                && !turns(before, last, &price)
-            {
-                self.corners.pop();
-            }
-            self.corners.push((price, row));
+            add(&mut self.corners, (prices[row], row));
         }
+    }
+
+    /// Takes over the corners of the segments that it consists of: what is no corner of its own is none of the whole.
+    pub fn join(&mut self, corners: &mut [Corner]) {
+        corners.sort_unstable_by(|(a, i), (b, j)| a.cpu.total_cmp(&b.cpu).then(i.cmp(j)));
+        self.corners.clear();
+        for &corner in corners.iter() {
+            add(&mut self.corners, corner);
+        }
+    }
+
+    /// The cheapest rows.
+    pub fn corners(&self) -> &[Corner] {
+        &self.corners
     }
 
     /// The least that each of some amounts costs, and the row where it does; amounts come from the most cores for
@@ -62,6 +67,23 @@ impl Envelope {
             *answer = (cost, corner.1);
         }
     }
+}
+
+/// Adds the next by price of a core, if it is a corner as far as is known, in place of those that are none with it.
+fn add(corners: &mut Vec<Corner>, next: Corner) {
+    let price = &next.0;
+    // As dear a core or a dearer one is worth it for cheaper memory only.
+    if let Some((last, _)) = corners.last()
+        && price.mem >= last.mem
+    {
+        return;
+    }
+    while let [.., (before, _), (last, _)] = corners.as_slice()
+        && !turns(before, last, price)
+    {
+        corners.pop();
+    }
+    corners.push(next);
 }
 
 /// Whether a corner lies below the line from the one before it to the one after it.
@@ -98,6 +120,23 @@ mod tests {
         let mut envelope = Envelope::new(&Segment { runs });
         envelope.update(prices);
         envelope
+    }
+
+    /// Of two parts, one after the other.
+    fn joined(prices: &[Price], first: usize) -> Envelope {
+        let parts = [0..first, first..prices.len()].map(|rows| {
+            let runs = vec![Run {
+                from: rows.start,
+                to: rows.end,
+            }];
+            let mut part = Envelope::new(&Segment { runs });
+            part.update(prices);
+            part
+        });
+        let mut corners: Vec<Corner> = parts.iter().flat_map(|p| p.corners().to_vec()).collect();
+        let mut whole = Envelope::new(&Segment { runs: Vec::new() });
+        whole.join(&mut corners);
+        whole
     }
 
     fn prices(list: &[(u32, u32)]) -> Vec<Price> {
@@ -139,11 +178,17 @@ mod tests {
             for list in [prices(&first), prices(&then)] {
                 envelope.update(&list);
                 envelope.answer(&asked, &mut answers);
-                for (&(cpu, mem), &(found, row)) in asked.iter().zip(&answers) {
+                let joined = joined(&list, list.len() / 2);
+                let mut of_parts = answers.clone();
+                joined.answer(&asked, &mut of_parts);
+                for (&(cpu, mem), (&(found, row), part)) in
+                    asked.iter().zip(answers.iter().zip(&of_parts))
+                {
                     let least =
                         list.iter().map(|p| p.of(cpu, mem)).fold(f64::INFINITY, f64::min);
                     prop_assert_eq!(found, least);
                     prop_assert_eq!(list[row].of(cpu, mem), least);
+                    prop_assert_eq!(part.0, least);
                 }
             }
         }

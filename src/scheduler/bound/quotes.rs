@@ -2,7 +2,7 @@
 //! one segment are answered in one walk along its envelope.
 
 use super::ascent::Price;
-use super::envelope::Envelope;
+use super::envelope::{Corner, Envelope};
 use super::groups::{Cell, Groups, Segment};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,9 @@ type Quote = (f64, usize);
 pub(crate) struct Quotes<'a> {
     groups: &'a Groups,
     envelopes: Vec<Envelope>,
+    /// Segments that consist of others, with those.
+    wholes: BTreeMap<usize, &'a [usize]>,
+    gathered: Vec<Corner>,
     /// By segment: what is asked there, from the most cores for its memory to the most memory for its cores.
     questions: Vec<Vec<(f64, f64)>>,
     answers: Vec<Quote>,
@@ -47,8 +50,13 @@ struct Apart {
 impl<'a> Quotes<'a> {
     pub fn new(groups: &'a Groups) -> Self {
         let places = places(groups);
+        let sets = groups.sets.iter().filter(|set| set.regions.len() > 1);
         let mut quotes = Quotes {
             groups,
+            wholes: sets
+                .map(|set| (set.whole, set.regions.as_slice()))
+                .collect(),
+            gathered: Vec::new(),
             envelopes: groups.segments.iter().map(Envelope::new).collect(),
             questions: vec![Vec::new(); groups.segments.len()],
             answers: vec![(0.0, 0); places.len()],
@@ -91,11 +99,26 @@ impl<'a> Quotes<'a> {
         }
     }
 
+    fn update(&mut self, prices: &[Price]) {
+        for (at, envelope) in self.envelopes.iter_mut().enumerate() {
+            if !self.wholes.contains_key(&at) {
+                envelope.update(prices);
+            }
+        }
+        for (&whole, parts) in &self.wholes {
+            self.gathered.clear();
+            for &part in *parts {
+                self.gathered.extend(self.envelopes[part].corners());
+            }
+            self.envelopes[whole].join(&mut self.gathered);
+        }
+    }
+
     /// What all pay at least; adds up in `asked` the cores and memory they ask for where they pay it.
     pub fn charge(&mut self, prices: &[Price], asked: &mut [[f64; 2]]) -> f64 {
+        self.update(prices);
         let mut from = 0;
-        for (envelope, questions) in self.envelopes.iter_mut().zip(&self.questions) {
-            envelope.update(prices);
+        for (envelope, questions) in self.envelopes.iter().zip(&self.questions) {
             let to = from + questions.len();
             envelope.answer(questions, &mut self.answers[from..to]);
             from = to;

@@ -3,15 +3,15 @@
 use crate::scheduler::problem::Problem;
 use crate::scheduler::state::{Node, State, Usage};
 use crate::scheduler::units::{Micros, PPM, Resources};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Pools in which a replica is tried.
 const POOLS: usize = 4;
 
-/// Pools by price.
+/// Pools that can sell another node, with the price of a million units of size, the cheapest first.
 pub(super) struct Cheap {
-    /// Pools that can sell another node, with the price of a million units of size, the cheapest first.
-    order: Vec<(u64, usize)>,
+    /// The first of them that are in each list of pools which services may use, by its address.
+    first: BTreeMap<*const usize, Vec<(u64, usize)>>,
     /// Nodes in each pool.
     pub nodes: Vec<usize>,
 }
@@ -38,28 +38,33 @@ impl Cheap {
             })
             .collect();
         order.sort_unstable();
+        let mut first = BTreeMap::new();
+        for demand in &problem.demands {
+            // Lists are shared, so the same list is the same address.
+            first.entry(demand.usable.as_ptr()).or_insert_with(|| {
+                let order = order.iter().copied();
+                let usable = order.filter(|(_, p)| demand.usable.binary_search(p).is_ok());
+                usable.take(POOLS).collect()
+            });
+        }
         let nodes = state.by_pool.iter().map(|clusters| {
             let nodes = clusters.iter().map(|&c| state.clusters[c].nodes.len());
             nodes.sum()
         });
         Cheap {
-            order,
+            first,
             nodes: nodes.collect(),
         }
     }
 
     /// The cheapest pools that a service may be in.
     pub fn pools(&self, problem: &Problem<'_>, s: usize) -> BTreeSet<usize> {
-        self.usable(problem, s)
-            .map(|(_, p)| p)
-            .take(POOLS)
-            .collect()
+        self.usable(problem, s).iter().map(|(_, p)| *p).collect()
     }
 
-    fn usable(&self, problem: &Problem<'_>, s: usize) -> impl Iterator<Item = (u64, usize)> {
-        let usable = std::rc::Rc::clone(&problem.demands[s].usable);
-        let order = self.order.iter().copied();
-        order.filter(move |(_, p)| usable.binary_search(p).is_ok())
+    fn usable(&self, problem: &Problem<'_>, s: usize) -> &[(u64, usize)] {
+        let list = problem.demands[s].usable.as_ptr();
+        self.first.get(&list).map_or(&[], Vec::as_slice)
     }
 
     /// About what could be saved if what costs `whole` were without idle parts where it is cheapest. An estimate,
@@ -73,10 +78,8 @@ impl Cheap {
         let mut least = 0u128;
         for &(s, count) in nodes.flat_map(|node| &node.tenants) {
             let size = weight(state.problem.service(s).size);
-            let price = self
-                .usable(state.problem, s)
-                .next()
-                .map_or(0, |(price, _)| price);
+            let cheapest = self.usable(state.problem, s).first();
+            let price = cheapest.map_or(0, |(price, _)| *price);
             least += u128::from(price) * u128::from(size) * u128::from(count) / u128::from(PPM);
         }
         whole.saturating_sub(Micros::try_from(least).unwrap_or(Micros::MAX))

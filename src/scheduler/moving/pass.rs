@@ -235,10 +235,19 @@ impl<'p> Pass<'_, 'p> {
     /// Places all replicas of a service anew; in small fleets with those that latency limits tie to it.
     fn place_services_anew(&mut self, groups: &[Vec<usize>]) {
         self.looks = SERVICE_LOOKS;
+        // In large fleets only what has a node for itself is worth a look: others leave no node behind.
+        let mut looked_at = vec![self.small; self.settled.len()];
         let mut of: BTreeMap<usize, Vec<Tenant>> = BTreeMap::new();
         for c in 0..self.state.clusters.len() {
+            for (_, node) in self.live_nodes(c) {
+                if let [(s, _)] = node.tenants[..] {
+                    looked_at[s] = true;
+                }
+            }
+        }
+        for c in 0..self.state.clusters.len() {
             for (n, _) in self.live_nodes(c) {
-                for tenant in self.tenants(c, n) {
+                for tenant in self.tenants(c, n).into_iter().filter(|t| looked_at[t.s]) {
                     of.entry(tenant.s).or_default().push(tenant);
                 }
             }
@@ -246,7 +255,7 @@ impl<'p> Pass<'_, 'p> {
         let mut list = Vec::new();
         for members in groups
             .iter()
-            .filter(|members| self.small || members.len() == 1)
+            .filter(|members| self.small || (members.len() == 1 && looked_at[members[0]]))
         {
             let tenants: Vec<Tenant> = (members.iter())
                 .flat_map(|s| of.get(s).into_iter().flatten().copied())

@@ -28,13 +28,23 @@ fn place_one(floor: &mut Floor<'_>, item: u32) -> bool {
         return true;
     }
     let one = floor.items[item as usize];
-    let (tight, free) = candidates(floor, item);
+    let (mut tight, free) = candidates(floor, item);
+    // No node has more free than this, so none can take over more.
+    let most = free.iter().fold((0.0f64, 0.0f64), |(cpu, mem), &q| {
+        (cpu.max(floor.cpu[q]), mem.max(floor.mem[q]))
+    });
+    let lacks = |floor: &Floor<'_>, p: usize| (one.cpu - floor.cpu[p], one.mem - floor.mem[p]);
+    tight.retain(|&p| {
+        let lacks = lacks(floor, p);
+        lacks.0 <= most.0 && lacks.1 <= most.1
+    });
     for &p in &tight {
-        let lacks = (one.cpu - floor.cpu[p], one.mem - floor.mem[p]);
+        let lacks = lacks(floor, p);
         for at in 0..floor.content[p].len() {
             let x = floor.content[p][at].0;
             let moved = floor.items[x as usize];
-            if moved.cpu < lacks.0 || moved.mem < lacks.1 {
+            if !(lacks.0..=most.0).contains(&moved.cpu) || !(lacks.1..=most.1).contains(&moved.mem)
+            {
                 continue;
             }
             if let Some(&q) = free.iter().find(|&&q| q != p && floor.fits(q, x)) {
