@@ -44,9 +44,8 @@ pub(super) fn rate(state: &State<'_>, unplaced: &BTreeSet<usize>) -> Rating {
     for &s in unplaced {
         *counts.entry(Reverse(services[s].priority)).or_default() += 1;
     }
-    let penalties: Micros = (0..services.len()).map(|s| state.penalty(s)).sum();
     Rating {
         unplaced: counts.into_iter().collect(),
-        objective: state.hourly() + penalties,
+        objective: state.objective(),
     }
 }

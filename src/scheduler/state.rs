@@ -155,6 +155,12 @@ impl<'p> State<'p> {
         wishes + self.risks[s]
     }
 
+    /// What all nodes cost, with what preferences and risk charge.
+    pub fn objective(&self) -> Micros {
+        let penalties: Micros = (0..self.places.len()).map(|s| self.penalty(s)).sum();
+        self.hourly() + penalties
+    }
+
     /// A point to return to.
     pub fn mark(&self) -> usize {
         self.log.len()

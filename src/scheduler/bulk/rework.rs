@@ -56,7 +56,7 @@ pub(crate) fn all(state: &mut State<'_>, groups: &[Vec<usize>], guide: &Guide) {
     for pass in 0..PASSES {
         let mut helped = false;
         for at in 0..rework.regions.len() {
-            if rework.is_enough() {
+            if guide.prices.nearly_prove(rework.state.objective()) {
                 return;
             }
             helped |= rework.region(at, pass);
@@ -81,13 +81,6 @@ struct Rework<'a, 'p> {
 }
 
 impl Rework<'_, '_> {
-    fn is_enough(&self) -> bool {
-        let services = 0..self.state.problem.demands.len();
-        let penalties: Micros = services.map(|s| self.state.penalty(s)).sum();
-        let objective = self.state.hourly().saturating_add(penalties);
-        self.guide.prices.nearly_prove(objective)
-    }
-
     /// Tries sets of a region's nodes, and of those of one other. Says whether one of them helped.
     fn region(&mut self, at: usize, pass: usize) -> bool {
         let (mut helped, mut trial) = (false, 0);
