@@ -130,6 +130,24 @@ fn latency_and_pins_are_measured() {
 }
 
 #[test]
+fn pins_to_one_cluster_add_up() {
+    let pinned_times = |times: u32| {
+        spoilt(one(), |s, solution| {
+            let workers = first(solution).workers.iter();
+            let there = workers.flat_map(|group| group.services.values().map(|n| n * group.count));
+            let pin = Pin {
+                service: id("s"),
+                replicas: Some(there.sum()),
+                cluster: first(solution).name.clone(),
+            };
+            s.pins.extend((0..times).map(|_| pin.clone()));
+        })
+    };
+    assert_eq!(pinned_times(1), Vec::<&str>::new());
+    assert_eq!(pinned_times(2), ["pin"]);
+}
+
+#[test]
 fn nodes_hold_what_fits() {
     assert_eq!(
         spoilt(one(), |s, _| s.services[0].size = Resources::new(4001, 1)),

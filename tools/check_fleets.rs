@@ -1,5 +1,6 @@
 //! Random small fleets by seed, each planned twice: the checker must accept the plan, and the plan as input must come
-//! out as it is: `cargo run --release --example check-fleets -- [FLEETS [FIRST SEED]]`.
+//! out as it is. For each another with numbers at the ends of their types and of the limits, of which the same must hold:
+//! `cargo run --release --example check-fleets -- [FLEETS [FIRST SEED]]`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -10,6 +11,8 @@ use lattice::scheduler::solve;
 
 #[path = "../tests/fleet/mod.rs"]
 mod fleet;
+#[path = "../tests/fleet/sound.rs"]
+mod sound;
 
 /// Fleets that are looked at when no number is given.
 const FLEETS: u64 = 10_000;
@@ -23,7 +26,7 @@ fn main() {
         eprintln!("usage: check-fleets [FLEETS [FIRST SEED]]");
         std::process::exit(1);
     };
-    let (mut broken, mut moved, mut services, mut unplaced) = (0, 0, 0, 0);
+    let (mut broken, mut moved, mut services, mut unplaced, mut unsound) = (0, 0, 0, 0, 0);
     for seed in first..first + count {
         let snapshot = fleet_of(seed);
         let solution = solve(&snapshot);
@@ -44,12 +47,17 @@ fn main() {
         unplaced += (solution.outcomes.iter())
             .filter(|o| !o.reasons.is_empty())
             .count();
+        if let Err(what) = sound::sound(&fleet::edits::drawn(seed)) {
+            unsound += 1;
+            println!("seed {seed}, with extreme numbers: {what}");
+        }
     }
     println!(
         "{count} fleets with {services} services, {unplaced} of them without a place: \
-         {broken} plans break a rule, {moved} move on their own output"
+         {broken} plans break a rule, {moved} move on their own output; of as many with extreme numbers \
+         {unsound} are planned unsoundly"
     );
-    if broken + moved > 0 {
+    if broken + moved + unsound > 0 {
         std::process::exit(1);
     }
 }

@@ -124,10 +124,12 @@ fn drain_node(state: &mut State<'_>, c: usize, n: usize, opening: Opening) {
     if !pays || !has_room(state, state.clusters[c].pool, c, n) {
         return;
     }
-    let mark = state.mark();
+    let (mark, pool) = (state.mark(), state.clusters[c].pool);
+    let before = state.usage[pool];
     // Nothing may come back while the node is emptied.
     let emptied = empty_node(state, c, n, &tenants, opening);
-    if !emptied || !all_fine(state, &tenants) {
+    let fits = emptied && state.broken_limits(pool, &before).is_empty();
+    if !fits || !all_fine(state, &tenants) {
         state.undo(mark);
     }
 }

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use std::collections::BTreeMap;
 
 /// A cluster of a fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LaidCluster {
     pub name: String,
     pub pool: usize,
@@ -18,7 +18,7 @@ pub(crate) struct LaidCluster {
 }
 
 /// Equal nodes with equal content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LaidNodes {
     pub class: usize,
     pub count: u32,

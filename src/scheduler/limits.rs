@@ -413,4 +413,16 @@ mod tests {
         assert!(why.starts_with("Nothing is decided: node class "), "{why}");
         assert_eq!(check::check(&snapshot, &solution)[0].rule, "limits");
     }
+
+    #[test]
+    fn what_is_beyond_counts_where_there_is_none_of_it() {
+        let mut snapshot = fleet(&[("a", "eu")], &[("web", 2)]);
+        snapshot.clusters = solve(&snapshot).live().map(|d| d.cluster.clone()).collect();
+        let workers = &mut snapshot.clusters[0].workers;
+        let mut none = workers[0].clone();
+        (none.count, none.services) = (0, [(snapshot.services[0].id.clone(), u32::MAX)].into());
+        workers.push(none);
+        assert_eq!(excesses(&snapshot)[0].field, Field::Held);
+        assert_eq!(solve(&snapshot).outcomes[0].verdict, Verdict::Unschedulable);
+    }
 }

@@ -232,7 +232,7 @@ pub struct RegionLatency {
 }
 
 /// Who made a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 pub enum Origin {
     /// The scheduler, for services governed by this policy's cluster rules (or none).
     Scheduler {
@@ -272,7 +272,7 @@ pub struct NodeGroup {
     pub services: BTreeMap<ServiceId, u32>,
 }
 
-/// A person's decision: this service on that cluster.
+/// A person's decision: this service on that cluster. Several for one service and cluster add up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pin {
     /// The service.

@@ -46,15 +46,20 @@ fn stay_within_limits(state: &mut State<'_>, clusters: &[LaidCluster]) {
 }
 
 fn stay(state: &mut State<'_>, c: usize, was: &LaidCluster) {
+    let workers = was.workers.iter().map(|group| group.count).sum();
+    let control = existing_control_plane(state.problem, was);
+    state.stay(c, control, workers);
+    let offers = &state.problem.pools[was.pool];
     if state.clusters[c].is_declared() {
         return;
     }
-    let offers = &state.problem.pools[was.pool];
-    let workers = was.workers.iter().map(|group| group.count).sum();
-    let idle = was.workers.iter().find(|group| group.tenants.is_empty());
-    let pad = idle.and_then(|group| offers.offer_of(group.class).cloned());
-    let control = existing_control_plane(state.problem, was);
-    state.stay(c, control, workers, pad);
+    for group in was.workers.iter().filter(|group| group.tenants.is_empty()) {
+        for _ in 0..group.count {
+            if let Some(offer) = offers.offer_of(group.class) {
+                state.restore(c, offer);
+            }
+        }
+    }
 }
 
 /// What a cluster uses, as the pool sells it today.
@@ -215,13 +220,15 @@ pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::scheduler::check::check;
     use crate::scheduler::fixtures::{CLASS, cluster, fleet, id};
     use crate::scheduler::model::{
-        ClusterPolicy, ControlPlaneRule, NodeGroup, Origin, Policy, Snapshot,
+        ClusterPolicy, ControlPlaneRule, NodeGroup, Offer, Origin, Policy, Snapshot,
     };
     use crate::scheduler::solve;
+    use crate::scheduler::units::Resources;
     use std::collections::BTreeMap;
 
     /// One worker where the rules by now ask for four, in a pool for so many nodes.
@@ -268,5 +275,38 @@ mod tests {
     #[test]
     fn a_cluster_stays_as_it_was_where_its_rules_ask_for_more_than_the_pool_may_have() {
         assert_eq!(workers(&rules_ask_for_four(3)), 1);
+    }
+
+    #[test]
+    fn a_worker_of_which_no_use_is_left_stays_where_another_would_take_more_of_a_full_pool() {
+        let mut snapshot = rules_ask_for_four(4);
+        let mut class = snapshot.node_classes[0].clone();
+        class.name = "tiny".into();
+        class.capacity = Resources::new(1, 1);
+        snapshot.node_classes.push(class);
+        snapshot.pools[0].offers.push(Offer {
+            class: "tiny".into(),
+            hourly: 200_000,
+        });
+        snapshot.services[0].replicas = 2;
+        let workers = &mut snapshot.clusters[0].workers;
+        let tiny = NodeGroup {
+            class: "tiny".into(),
+            ..workers[0].clone()
+        };
+        workers.push(tiny);
+        let rules = snapshot.policies[0].cluster_policy.as_mut().unwrap();
+        rules.min_nodes = 2;
+        // More is in use, and no more may be bought.
+        snapshot.pools[0].caps.max_milli_cores = Some(1);
+        let solution = solve(&snapshot);
+        assert_eq!(check(&snapshot, &solution), []);
+        let left: Vec<_> = solution.live().flat_map(|d| &d.cluster.workers).collect();
+        let left: Vec<_> = left.iter().map(|g| (g.class.as_str(), g.count)).collect();
+        assert_eq!(left, [(CLASS, 1), ("tiny", 1)]);
+        snapshot.clusters = solution.live().map(|d| d.cluster.clone()).collect();
+        let again = solve(&snapshot);
+        let again: Vec<_> = again.live().map(|d| d.cluster.clone()).collect();
+        assert_eq!(again, snapshot.clusters);
     }
 }

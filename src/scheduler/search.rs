@@ -239,7 +239,7 @@ fn relieve_full_pools(state: &mut State<'_>, search: Search) {
             if state.broken_limits(p, &nothing).is_empty() {
                 break;
             }
-            let mark = state.mark();
+            let (mark, before) = (state.mark(), replicas_here(state, s, p));
             let here: Vec<usize> = state
                 .places(s)
                 .keys()
@@ -250,9 +250,98 @@ fn relieve_full_pools(state: &mut State<'_>, search: Search) {
                 while state.take_one(s, c) {}
             }
             let moved = assign::place_service(state, s, search, Some(&elsewhere)).is_ok();
-            if !moved || !is_placed(state, s) {
+            // What is fixed to this pool comes back into it.
+            if !moved || !is_placed(state, s) || replicas_here(state, s, p) >= before {
                 state.undo(mark);
             }
         }
+    }
+}
+
+/// Replicas of a service in a pool.
+fn replicas_here(state: &State<'_>, s: usize, p: usize) -> u32 {
+    let places = state.places(s).iter();
+    places.filter(|(at, _)| at.pool == p).map(|(_, n)| n).sum()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::scheduler::check::check;
+    use crate::scheduler::fixtures::{CLASS, cluster, fleet, id};
+    use crate::scheduler::model::{
+        Cluster, ClusterPolicy, ControlPlaneRule, NodeGroup, Offer, Origin, Pin, Policy, Snapshot,
+    };
+    use crate::scheduler::solve;
+    use crate::scheduler::units::Resources;
+
+    fn decided(snapshot: &Snapshot) -> Vec<Cluster> {
+        let solution = solve(snapshot);
+        assert_eq!(check(snapshot, &solution), []);
+        solution.live().map(|d| d.cluster.clone()).collect()
+    }
+
+    fn workers(count: u32, web: u32) -> NodeGroup {
+        NodeGroup {
+            class: CLASS.into(),
+            count,
+            services: (web > 0).then(|| (id("web"), web)).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_fixed_to_a_full_pool_stays_as_it_is() {
+        let mut snapshot = fleet(&[("a", "eu"), ("b", "eu")], &[("web", 1)]);
+        snapshot.pools[0].monthly_budget = Some(0);
+        snapshot.services[0].moving.per_replica = Some(1_000_000_000);
+        let mut by_hand = cluster("a-1", "a");
+        by_hand.origin = Origin::Declared {
+            resize: Some((1, 9)),
+        };
+        by_hand.workers = vec![workers(5, 0), workers(1, 1)];
+        snapshot.clusters = vec![by_hand];
+        snapshot.pins = vec![Pin {
+            service: id("web"),
+            cluster: "a-1".into(),
+            replicas: None,
+        }];
+        assert_eq!(decided(&snapshot), snapshot.clusters);
+    }
+
+    #[test]
+    fn a_cluster_that_shrinks_is_not_filled_up_with_more_than_its_pool_may_have() {
+        let mut snapshot = fleet(&[("a", "eu")], &[("web", 1)]);
+        let mut large = snapshot.node_classes[0].clone();
+        large.name = "large".into();
+        large.capacity = Resources::new(16_000, 32_768);
+        snapshot.node_classes.push(large);
+        // What costs the least is not what has the least.
+        snapshot.pools[0].offers.push(Offer {
+            class: "large".into(),
+            hourly: 1,
+        });
+        snapshot.pools[0].caps.max_milli_cores = Some(8_000);
+        snapshot.policies = vec![Policy {
+            name: "rules".into(),
+            cluster_policy: Some(ClusterPolicy {
+                min_nodes: 2,
+                control_plane: ControlPlaneRule {
+                    replicas: 0,
+                    class: None,
+                },
+                ..ClusterPolicy::default()
+            }),
+            ..Policy::default()
+        }];
+        let mut before = cluster("a-1", "a");
+        before.origin = Origin::Scheduler {
+            policy: Some("rules".into()),
+        };
+        before.workers = vec![workers(2, 1)];
+        snapshot.clusters = vec![before];
+        let after = decided(&snapshot);
+        assert_eq!(after[0].workers, [workers(1, 0), workers(1, 1)]);
+        snapshot.clusters = after.clone();
+        assert_eq!(decided(&snapshot), after);
     }
 }

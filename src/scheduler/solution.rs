@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const SECONDS_PER_HOUR: i128 = 3600;
 
 /// Version of the search; a replay needs the same one.
-pub const SOLVER_VERSION: &str = "7";
+pub const SOLVER_VERSION: &str = "8";
 
 /// The outcome of solving one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

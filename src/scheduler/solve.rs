@@ -18,11 +18,12 @@ use super::solution::{Moves, Solution, Verdict};
 use super::state::State;
 use super::ways::{quick, round};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Rounds after which the outcome stands even if another round would still change it.
 const ROUNDS: usize = 12;
 /// Passes over the fleet that move what pays, until one finds nothing.
-const PASSES: usize = 32;
+const PASSES: usize = 128;
 
 /// Decides where everything runs. The snapshot may be in any order; the solution does not depend
 /// on it. Solving a solution again changes nothing. Of a snapshot beyond the [`limits`] nothing is
@@ -81,8 +82,9 @@ fn asked(
     snapshot: &Snapshot,
     decide: impl FnOnce(&State<'_>, &[Vec<usize>]) -> Solution,
 ) -> Solution {
+    let excess = limits::excesses(snapshot).into_iter().next();
     let snapshot = snapshot.normalised();
-    if let Some(excess) = limits::excesses(&snapshot).into_iter().next() {
+    if let Some(excess) = excess {
         return output::undecided(snapshot.into_owned(), &excess);
     }
     let problem = Problem::new(&snapshot);
@@ -152,12 +154,13 @@ fn settled(asked: &State<'_>, groups: &[Vec<usize>], mut fleet: Fleet) -> Fleet 
     fleet
 }
 
-/// Moves what pays until nothing more does. Where there is no end to it, nothing is moved: what is decided must
-/// be what would be decided again.
+/// Moves what pays until nothing more does. Where there is no end to it, as where one move is the reason for another that
+/// takes it back, nothing is moved: what is decided must be what would be decided again.
 fn calmed(asked: &State<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fleet, Moves) {
     let problem = asked.problem;
     let mut fleet = settled_fleet.clone();
     let mut made = Vec::new();
+    let mut seen = BTreeSet::from([mark(&fleet)]);
     for _ in 0..PASSES {
         let passed = standing(problem, &fleet.clusters, |state| {
             moving::pass(state, groups, &fleet.unplaced)
@@ -169,8 +172,19 @@ fn calmed(asked: &State<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fl
         };
         fleet.clusters = clusters;
         fleet = settled(asked, groups, fleet);
+        if !seen.insert(mark(&fleet)) {
+            break;
+        }
     }
     (settled_fleet, Moves::default())
+}
+
+/// What tells fleets apart, the same on every machine.
+fn mark(fleet: &Fleet) -> u64 {
+    // Its keys are always the same.
+    let mut hasher = DefaultHasher::new();
+    (&fleet.clusters, &fleet.unplaced).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A better plan in the place of this one, where the fleet is so small that one can be sought among all.
@@ -191,21 +205,42 @@ fn to_the_optimum(problem: &Problem<'_>, found: Outcome) -> Outcome {
 }
 
 /// What was found, or what was there before: that stays unless something is gained, if nothing is wrong with
-/// it but that some services have no place at all.
+/// it but that some services have no place at all, or one that nothing was done about.
 fn gained(before: &State<'_>, found: Outcome) -> Outcome {
     if found.fleet.unplaced.is_empty() || before.clusters.is_empty() || overfull(before) {
         return found;
     }
     let unplaced = without_place(before);
-    let halves = unplaced.iter().any(|&s| !before.places(s).is_empty());
+    let mut halves = unplaced.iter().filter(|&&s| !before.places(s).is_empty());
+    let mended = halves.any(|&s| !stays(before, s, &found.fleet));
     let rating = rate(before, &unplaced);
-    if halves || found.rating < rating {
+    if mended || found.rating < rating {
         return found;
     }
     Outcome {
         rating,
         fleet: Fleet::of(before, unplaced),
     }
+}
+
+/// Whether a service has as many replicas in each cluster as before.
+fn stays(before: &State<'_>, s: usize, fleet: &Fleet) -> bool {
+    let mut there: BTreeMap<&str, u32> = BTreeMap::new();
+    for (place, n) in before.places(s).iter() {
+        *there
+            .entry(&before.clusters[place.cluster].name)
+            .or_default() += n;
+    }
+    let mut here: BTreeMap<&str, u32> = BTreeMap::new();
+    for cluster in &fleet.clusters {
+        for group in &cluster.workers {
+            let at = group.tenants.binary_search_by_key(&s, |tenant| tenant.0);
+            if let Ok(at) = at {
+                *here.entry(&cluster.name).or_default() += group.tenants[at].1 * group.count;
+            }
+        }
+    }
+    here == there
 }
 
 /// The bound for what has a place. Prices that were found for all of it with nothing there before are

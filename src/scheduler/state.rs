@@ -3,6 +3,7 @@
 
 mod cluster;
 mod kept;
+mod limits;
 mod places;
 mod usage;
 
@@ -12,10 +13,7 @@ pub(crate) use kept::Net;
 pub(crate) use places::Places;
 pub(crate) use usage::Usage;
 
-use super::constraint::{budget, caps};
-use super::model::Origin;
 use super::problem::{Offer, Problem};
-use super::reason::Why;
 use super::topology::Place;
 use super::units::Micros;
 use std::collections::{BTreeMap, BTreeSet};
@@ -286,18 +284,6 @@ impl<'p> State<'p> {
         true
     }
 
-    /// Closes a node without tenants, where the cluster may shrink.
-    pub fn close_if_empty(&mut self, c: usize, n: usize) {
-        let cluster = &self.clusters[c];
-        let may_shrink = match &cluster.origin {
-            Origin::Scheduler { .. } => true,
-            Origin::Declared { resize } => resize.is_some_and(|(min, _)| cluster.live > min),
-        };
-        if cluster.nodes[n].live && cluster.nodes[n].tenants.is_empty() && may_shrink {
-            self.close(c, n);
-        }
-    }
-
     /// Takes all replicas of a service off the fleet.
     pub fn take_all(&mut self, s: usize) {
         let clusters: Vec<usize> = self.places[s].keys().map(|place| place.cluster).collect();
@@ -306,44 +292,22 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Everything that a pool's limits say against its use growing from `before` to what it is.
-    pub fn broken_limits(&self, pool: usize, before: &Usage) -> Vec<Why> {
-        let spec = &self.problem.snapshot.pools[pool];
-        let after = &self.usage[pool];
-        let mut broken = caps::check(&spec.caps, before, after);
-        broken.extend(budget::check(spec, before, after));
-        broken
-    }
-
-    /// What a pool's limits say against using this much more.
-    pub fn limits_against(&self, pool: usize, more: Usage) -> Vec<Why> {
-        let spec = &self.problem.snapshot.pools[pool];
-        let before = &self.usage[pool];
-        let mut after = *before;
-        after.add(more);
-        let mut broken = caps::check(&spec.caps, before, &after);
-        broken.extend(budget::check(spec, before, &after));
-        broken
-    }
-
     fn record(&mut self, change: Change) {
         let touched = change.cluster().is_some_and(|c| self.clusters[c].touched);
         self.log.push((change, touched));
     }
 
-    /// Leaves a cluster with this control plane, and with no more workers than these unless it needs them. For
-    /// what is being loaded: this cannot be undone.
-    pub fn stay(
-        &mut self,
-        c: usize,
-        control: Option<(Offer, u32)>,
-        workers: u32,
-        pad: Option<Offer>,
-    ) {
+    /// Leaves a cluster with this control plane and the workers that it had, closed ones too, and with no more than
+    /// so many unless it needs them. For what is being loaded: this cannot be undone.
+    pub fn stay(&mut self, c: usize, control: Option<(Offer, u32)>, workers: u32) {
+        for n in 0..self.clusters[c].nodes.len() {
+            if !self.clusters[c].nodes[n].live {
+                self.set_live(c, n, true);
+            }
+        }
         self.alter(c, |cluster| {
             cluster.control = control;
             cluster.min = cluster.min.min(workers);
-            cluster.pad = pad.or_else(|| cluster.pad.take());
         });
     }
 

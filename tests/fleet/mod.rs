@@ -46,6 +46,7 @@ fn pick_some<T: Copy>(rng: &mut Rng, from: &[T], count: usize) -> Vec<T> {
     all.into_iter().map(|i| from[i]).collect()
 }
 
+pub mod edits;
 pub mod extreme;
 pub mod market;
 pub mod offers;

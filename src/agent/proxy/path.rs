@@ -1,9 +1,13 @@
 //! Paths of requests that are for clusters below.
 
+use percent_encoding::percent_decode;
+
 /// Clusters that one request may pass.
 pub const DEEPEST: usize = 16;
 /// Longest path with its query, bytes.
 pub const LONGEST: usize = 16 << 10;
+/// Times that a path is decoded to see what it may be read as. Whoever encodes twice over is far from it.
+const DECODINGS: usize = 8;
 
 /// A request's way and what it asks for at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub enum PathError {
     /// It is too long.
     #[error("the path is longer than {LONGEST} bytes")]
     Long,
-    /// Its end is not what an API server has.
+    /// Its end is not what an API server has, or is encoded too many times over to say.
     #[error("the path must have no `.` or `..` between slashes, however they are written")]
     Dots,
     /// It has bytes that a path has not.
@@ -90,12 +94,22 @@ fn is_name(text: &str) -> bool {
     starts && text.len() <= 253 && text.bytes().all(ok)
 }
 
-/// Also in other writings, and with slashes or further encodings inside, which somebody further on could read as such.
+/// Also encoded over and over, and with slashes inside, which somebody further on could read as such.
 fn is_dots(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase();
-    let plain = plain.replace("%25", "%").replace("%2e", ".");
-    let plain = plain.replace("%2f", "/").replace("%5c", "/");
-    plain.split('/').any(|part| part == "." || part == "..")
+    let mut plain = segment.as_bytes().to_vec();
+    for _ in 0..DECODINGS {
+        let mut parts = plain.split(|byte| b"/\\".contains(byte));
+        if parts.any(|part| part == b"." || part == b"..") {
+            return true;
+        }
+        let decoded: Vec<u8> = percent_decode(&plain).collect();
+        if decoded == plain {
+            return false;
+        }
+        plain = decoded;
+    }
+    // What it says in the end nobody has read.
+    true
 }
 
 #[cfg(test)]
@@ -160,6 +174,10 @@ mod tests {
             "/clusters/a/%2E%2e/b",
             "/clusters/a/%252e%252e/b",
             "/clusters/a/x%2f..%2fy",
+            // Encoded three times over, a digit of the encoding encoded, and without an end.
+            "/clusters/a/..%25255cx",
+            "/clusters/a/%2%65%2%65/x",
+            "/clusters/a/%252525252525252525",
         ] {
             assert_eq!(parse(path), Err(PathError::Dots), "{path}");
         }

@@ -189,16 +189,16 @@ fn one(
             }
         }
     }
-    for pin in view
-        .snapshot
-        .pins
-        .iter()
-        .filter(|p| p.service == service.id)
-    {
-        let there = mine.iter().filter(|(c, ..)| c.name == pin.cluster);
+    let pins = view.snapshot.pins.iter();
+    let mut fixed: BTreeMap<&str, u32> = BTreeMap::new();
+    for pin in pins.filter(|p| p.service == service.id) {
+        *fixed.entry(&pin.cluster).or_default() += pin.replicas.unwrap_or(service.replicas);
+    }
+    for (cluster, wanted) in fixed {
+        let there = mine.iter().filter(|(c, ..)| c.name == cluster);
         let there: u32 = there.map(|place| place.2).sum();
-        if there < pin.replicas.unwrap_or(service.replicas) {
-            say(found, "pin", &name, format!("{there} on {}", pin.cluster));
+        if there < wanted {
+            say(found, "pin", &name, format!("{there} on {cluster}"));
         }
     }
     for bound in &service.latency {

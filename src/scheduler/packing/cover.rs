@@ -30,14 +30,14 @@ struct Partial {
     left: Limits,
 }
 
-/// The classes of a fleet that has `want` cores and memory, one entry a node, by a search that keeps
-/// `width` fleets at each step. Nothing if the limits
-/// allow none.
+/// The classes of a fleet that has `want` cores and memory for that many `replicas`, one entry a node, by a search
+/// that keeps `width` fleets at each step. Nothing if the limits allow none, or if the mix has far more nodes than
+/// there are replicas: it knows no sizes, and pours a replica over nodes of which none holds it.
 pub(crate) fn fleet(
     classes: &[Class],
     useful: &[usize],
     fluid: &Fluid,
-    want: (f64, f64),
+    (want, replicas): ((f64, f64), u64),
     limits: &Limits,
     width: usize,
 ) -> Option<Vec<usize>> {
@@ -48,7 +48,7 @@ pub(crate) fn fleet(
             .total_cmp(&classes[a].price)
             .then(a.cmp(&b))
     });
-    let base = base(fluid, want);
+    let base = base(fluid, want, replicas)?;
     let mut left = *limits;
     let (mut cpu, mut mem) = want;
     for &(k, n) in &base {
@@ -69,19 +69,19 @@ pub(crate) fn fleet(
     }
 }
 
-/// The mix rounded down, for a demand that may be larger than the one it was made for.
-fn base(fluid: &Fluid, want: (f64, f64)) -> Vec<(usize, usize)> {
+/// The mix rounded down, for a demand that may be larger than the one it was made for. Nothing if it has more than
+/// two nodes a replica: a fleet is a little larger than its demand, but not as much.
+fn base(fluid: &Fluid, want: (f64, f64), replicas: u64) -> Option<Vec<(usize, usize)>> {
     let total: f64 = fluid.mix.iter().map(|(_, n)| n).sum();
     if total <= SMALL {
-        return Vec::new();
+        return Some(Vec::new());
     }
     let scale = (want.0 + want.1) / (fluid.need.0 + fluid.need.1).max(1e-9);
-    fluid
-        .mix
-        .iter()
-        .map(|&(k, n)| (k, (n * scale) as usize))
-        .filter(|(_, n)| *n > 0)
-        .collect()
+    let whole = |(k, n): &(usize, f64)| (*k, (n * scale) as usize);
+    (total * scale <= 2.0 * replicas as f64).then(|| {
+        let nodes = fluid.mix.iter().map(whole);
+        nodes.filter(|(_, n)| *n > 0).collect()
+    })
 }
 
 fn cover(

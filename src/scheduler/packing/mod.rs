@@ -213,12 +213,13 @@ impl<'a> Task<'a, '_> {
 
     /// Nodes that have as much as is wanted, with those given.
     fn fleet(&self, given: &[usize], want: (f64, f64)) -> Option<Vec<usize>> {
+        let replicas = count(&self.all);
         if given.is_empty() {
             return cover::fleet(
                 self.classes,
                 self.useful,
                 &self.fluid,
-                want,
+                (want, replicas),
                 self.limits,
                 WIDTH,
             );
@@ -236,7 +237,7 @@ impl<'a> Task<'a, '_> {
                 self.classes,
                 self.useful,
                 &fluid,
-                rest,
+                (rest, replicas),
                 &limits,
                 WIDTH,
             )?);
@@ -371,7 +372,7 @@ fn buy_for(
         let fitting = if holding.is_empty() { useful } else { &holding };
         let need = demand(items, &left);
         let fleet = fluid::within(classes, fitting, need, &free)
-            .and_then(|fluid| cover::fleet(classes, fitting, &fluid, need, &free, WIDTH));
+            .and_then(|fluid| cover::fleet(classes, fitting, &fluid, (need, before), &free, WIDTH));
         match fleet {
             Some(fleet) => fleet.into_iter().for_each(|class| floor.buy(class)),
             None => {

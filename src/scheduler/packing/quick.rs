@@ -2,8 +2,8 @@
 
 use super::floor::Floor;
 use super::{
-    Class, Filled, Item, LEFTOVER_ROUNDS, Limits, Measure, SHARES, Task, cheapest_for, cover,
-    demand, fitting, fluid, repair, undominated,
+    Class, Filled, Item, LEFTOVER_ROUNDS, Limits, Measure, SHARES, Task, cheapest_for, count,
+    cover, demand, fitting, fluid, repair, undominated,
 };
 
 /// Share of the demand, in percent, for which a fleet is sought first: whole pieces leave some of it empty.
@@ -24,7 +24,7 @@ pub(crate) fn pack(classes: &[Class], items: &[Item], limits: &Limits) -> Vec<Fi
     let mut shares = [WITH_SLACK].into_iter().chain(SHARES);
     let fleet = shares.find_map(|share| {
         let want = (need.0 * share / 100.0, need.1 * share / 100.0);
-        cover::fleet(classes, &useful, &fluid, want, limits, WIDTH)
+        cover::fleet(classes, &useful, &fluid, (want, count(&all)), limits, WIDTH)
     });
     let mut floor = Floor::new(classes, items);
     fleet

@@ -74,6 +74,17 @@ fn what_the_cheapest_nodes_do_not_hold_gets_larger_ones() {
 }
 
 #[test]
+fn no_replica_is_poured_over_nodes_that_do_not_hold_it() {
+    // For nothing, a billion of the first have what the replicas need together; none holds one of them.
+    let classes = [class(1.0, 1e12, 0.0), class(1e9, 1e12, 100.0)];
+    let items = [item(1e9, 8.0, 20)];
+    let nodes = packed(&classes, &items, &NONE);
+    assert_eq!(sound(&classes, &items, &NONE, &nodes), (2000.0, 20));
+    let quickly = quick::pack(&classes, &items, &NONE);
+    assert_eq!(sound(&classes, &items, &NONE, &quickly), (2000.0, 20));
+}
+
+#[test]
 fn a_limit_on_nodes_makes_them_larger() {
     let classes = [class(2000.0, 8.0, 20.0), class(8000.0, 32.0, 100.0)];
     let items = [item(1000.0, 4.0, 16)];

@@ -173,14 +173,22 @@ impl ClusterState {
     /// Workers to add so that the cluster has its fewest.
     pub fn padding(&self) -> u32 {
         match self.is_wanted() {
-            true => self.min.saturating_sub(self.live),
+            true => self.missing(),
             false => 0,
         }
     }
 
+    /// The same if it had replicas.
+    pub(super) fn missing(&self) -> u32 {
+        self.min.saturating_sub(self.live)
+    }
+
     /// What fills the cluster up to its fewest workers, with how many of each.
     pub fn filling(&self) -> impl Iterator<Item = (&Offer, u32)> {
-        let missing = self.padding();
+        self.filled_by(self.padding())
+    }
+
+    fn filled_by(&self, missing: u32) -> impl Iterator<Item = (&Offer, u32)> {
         let spare = self.spare.as_ref();
         let spare = spare.map(|(offer, there)| (offer, missing.min(*there)));
         let rest = missing - spare.map_or(0, |(_, n)| n);
@@ -190,15 +198,20 @@ impl ClusterState {
     }
 
     pub fn usage(&self) -> Usage {
-        let mut usage = Usage::default();
-        if self.is_wanted() {
-            usage = self.workers;
-            for (offer, n) in self.filling() {
-                usage.add(Usage::of(offer, u64::from(n)));
-            }
-            if let Some((offer, n)) = &self.control {
-                usage.add(Usage::of(offer, u64::from(*n)));
-            }
+        match self.is_wanted() {
+            true => self.usage_with_replicas(),
+            false => Usage::default(),
+        }
+    }
+
+    /// What it uses if it has replicas.
+    pub(super) fn usage_with_replicas(&self) -> Usage {
+        let mut usage = self.workers;
+        for (offer, n) in self.filled_by(self.missing()) {
+            usage.add(Usage::of(offer, u64::from(n)));
+        }
+        if let Some((offer, n)) = &self.control {
+            usage.add(Usage::of(offer, u64::from(*n)));
         }
         usage
     }
