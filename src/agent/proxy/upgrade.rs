@@ -14,8 +14,8 @@ pub(super) const UPGRADE: &str = "upgrade";
 pub(super) const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 /// What connections become: WebSockets, and what kubectl spoke before them.
 const PROTOCOLS: [&str; 2] = ["websocket", "spdy/3.1"];
-/// A token in the guise of a protocol, by which browsers say to API servers who they are.
-const BEARER: &str = "base64url.bearer.authorization.k8s.io.";
+/// A token in the guise of a protocol, by which browsers say to API servers who they are, has this in it.
+const BEARER: &str = "base64url.bearer.";
 
 /// Whether a request asks that its connection become another.
 pub(super) fn is_asked(headers: &HeaderMap) -> bool {
@@ -63,7 +63,7 @@ pub(super) fn clean(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValu
     }
     let words = value.to_str().ok()?.split(',').map(str::trim);
     let kept: Vec<&str> = words
-        .filter(|word| !word.is_empty() && !word.starts_with(BEARER))
+        .filter(|word| !word.is_empty() && !word.to_ascii_lowercase().contains(BEARER))
         .collect();
     let kept = Some(kept.join(", ")).filter(|kept| !kept.is_empty())?;
     HeaderValue::try_from(kept).ok()
@@ -123,9 +123,13 @@ mod tests {
         let cleaned = |value: &'static str| clean(&name, &HeaderValue::from_static(value));
         let with = "v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.c2VjcmV0, x";
         assert_eq!(cleaned(with).unwrap(), "v5.channel.k8s.io, x");
-        assert_eq!(
-            cleaned("base64url.bearer.authorization.k8s.io.c2VjcmV0"),
-            None
-        );
+        // However it is written, and whatever stands before it.
+        for alone in [
+            "base64url.bearer.authorization.k8s.io.c2VjcmV0",
+            "Base64URL.Bearer.Authorization.k8s.io.c2VjcmV0",
+            "x.base64url.bearer.authorization.k8s.io.c2VjcmV0",
+        ] {
+            assert_eq!(cleaned(alone), None, "{alone}");
+        }
     }
 }
