@@ -15,7 +15,7 @@ use sound::sound;
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 24,
+        cases: 240,
         failure_persistence: None,
         // The same cases every time; PROPTEST_RNG_SEED and PROPTEST_CASES try others.
         rng_seed: RngSeed::Fixed(20_261_121),
