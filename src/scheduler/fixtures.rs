@@ -4,7 +4,8 @@
 
 use super::model::Moving;
 use super::model::{
-    Cluster, NodeClass, Offer, Origin, Pool, Selector, Service, ServiceId, Snapshot,
+    Cluster, ClusterPolicy, ControlPlaneRule, NodeClass, NodeGroup, Offer, Origin, Policy, Pool,
+    Selector, Service, ServiceId, Snapshot,
 };
 use super::problem::Problem;
 use super::state::{ClusterState, State};
@@ -77,6 +78,40 @@ pub(crate) fn cluster(name: &str, pool: &str) -> Cluster {
         control_plane: None,
         workers: Vec::new(),
     }
+}
+
+/// So many workers with so many replicas of `web` on each.
+pub(crate) fn workers(count: u32, web: u32) -> NodeGroup {
+    NodeGroup {
+        class: CLASS.into(),
+        count,
+        services: (web > 0).then(|| (id("web"), web)).into_iter().collect(),
+    }
+}
+
+/// A cluster `a-1` with these workers in the first pool of the snapshot, `a`, and a policy for it that asks for so many
+/// workers and for no control plane.
+pub(crate) fn ruled(snapshot: &mut Snapshot, min_nodes: u32, workers: Vec<NodeGroup>) {
+    snapshot.policies = vec![Policy {
+        name: "rules".into(),
+        cluster_policy: Some(ClusterPolicy {
+            min_nodes,
+            control_plane: ControlPlaneRule {
+                replicas: 0,
+                class: None,
+            },
+            ..ClusterPolicy::default()
+        }),
+        ..Policy::default()
+    }];
+    let origin = Origin::Scheduler {
+        policy: Some("rules".into()),
+    };
+    snapshot.clusters = vec![Cluster {
+        origin,
+        workers,
+        ..cluster("a-1", "a")
+    }];
 }
 
 /// The fleet with one replica, on a node of its own, for each service and cluster given; a cluster is

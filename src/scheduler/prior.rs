@@ -54,10 +54,11 @@ fn stay(state: &mut State<'_>, c: usize, was: &LaidCluster) {
         return;
     }
     for group in was.workers.iter().filter(|group| group.tenants.is_empty()) {
+        let Some(offer) = offers.offer_of(group.class) else {
+            continue;
+        };
         for _ in 0..group.count {
-            if let Some(offer) = offers.offer_of(group.class) {
-                state.restore(c, offer);
-            }
+            state.restore(c, offer);
         }
     }
 }
@@ -223,44 +224,20 @@ pub(crate) fn evict_misplaced(state: &mut State<'_>, s: usize) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::scheduler::check::check;
-    use crate::scheduler::fixtures::{CLASS, cluster, fleet, id};
-    use crate::scheduler::model::{
-        ClusterPolicy, ControlPlaneRule, NodeGroup, Offer, Origin, Policy, Snapshot,
-    };
+    use crate::scheduler::fixtures::{CLASS, fleet, ruled, workers};
+    use crate::scheduler::model::{NodeGroup, Offer, Snapshot};
     use crate::scheduler::solve;
     use crate::scheduler::units::Resources;
-    use std::collections::BTreeMap;
 
     /// One worker where the rules by now ask for four, in a pool for so many nodes.
     fn rules_ask_for_four(max_nodes: u64) -> Snapshot {
         let mut snapshot = fleet(&[("a", "east")], &[("web", 1)]);
         snapshot.pools[0].caps.max_nodes = Some(max_nodes);
-        snapshot.policies = vec![Policy {
-            name: "rules".into(),
-            cluster_policy: Some(ClusterPolicy {
-                min_nodes: 4,
-                control_plane: ControlPlaneRule {
-                    replicas: 0,
-                    class: None,
-                },
-                ..ClusterPolicy::default()
-            }),
-            ..Policy::default()
-        }];
-        let mut cluster = cluster("a-1", "a");
-        cluster.origin = Origin::Scheduler {
-            policy: Some("rules".into()),
-        };
-        cluster.workers = vec![NodeGroup {
-            class: CLASS.into(),
-            count: 1,
-            services: BTreeMap::from([(id("web"), 1)]),
-        }];
-        snapshot.clusters = vec![cluster];
+        ruled(&mut snapshot, 4, vec![workers(1, 1)]);
         snapshot
     }
 
-    fn workers(snapshot: &Snapshot) -> u32 {
+    fn workers_of(snapshot: &Snapshot) -> u32 {
         let solution = solve(snapshot);
         assert_eq!(check(snapshot, &solution), []);
         let clusters = solution.live().flat_map(|d| &d.cluster.workers);
@@ -269,12 +246,12 @@ mod tests {
 
     #[test]
     fn a_cluster_grows_to_what_its_rules_ask_for_where_the_pool_has_space() {
-        assert_eq!(workers(&rules_ask_for_four(4)), 4);
+        assert_eq!(workers_of(&rules_ask_for_four(4)), 4);
     }
 
     #[test]
     fn a_cluster_stays_as_it_was_where_its_rules_ask_for_more_than_the_pool_may_have() {
-        assert_eq!(workers(&rules_ask_for_four(3)), 1);
+        assert_eq!(workers_of(&rules_ask_for_four(3)), 1);
     }
 
     #[test]

@@ -267,11 +267,10 @@ fn replicas_here(state: &State<'_>, s: usize, p: usize) -> u32 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::*;
     use crate::scheduler::check::check;
-    use crate::scheduler::fixtures::{CLASS, cluster, fleet, id};
-    use crate::scheduler::model::{
-        Cluster, ClusterPolicy, ControlPlaneRule, NodeGroup, Offer, Origin, Pin, Policy, Snapshot,
-    };
+    use crate::scheduler::fixtures::{cluster, fleet, id, ruled, workers};
+    use crate::scheduler::model::{Cluster, Offer, Origin, Pin, Snapshot};
     use crate::scheduler::solve;
     use crate::scheduler::units::Resources;
 
@@ -279,14 +278,6 @@ mod tests {
         let solution = solve(snapshot);
         assert_eq!(check(snapshot, &solution), []);
         solution.live().map(|d| d.cluster.clone()).collect()
-    }
-
-    fn workers(count: u32, web: u32) -> NodeGroup {
-        NodeGroup {
-            class: CLASS.into(),
-            count,
-            services: (web > 0).then(|| (id("web"), web)).into_iter().collect(),
-        }
     }
 
     #[test]
@@ -305,6 +296,11 @@ mod tests {
             cluster: "a-1".into(),
             replicas: None,
         }];
+        let problem = Problem::new(&snapshot);
+        let mut state = prior::load(&problem, &problem.laid());
+        let before = state.usage[0];
+        relieve_full_pools(&mut state, at_once());
+        assert_eq!(state.usage[0], before);
         let after = decided(&snapshot);
         assert_eq!(after[0].workers, [workers(1, 1)]);
         snapshot.clusters = after.clone();
@@ -324,24 +320,7 @@ mod tests {
             hourly: 1,
         });
         snapshot.pools[0].caps.max_milli_cores = Some(8_000);
-        snapshot.policies = vec![Policy {
-            name: "rules".into(),
-            cluster_policy: Some(ClusterPolicy {
-                min_nodes: 2,
-                control_plane: ControlPlaneRule {
-                    replicas: 0,
-                    class: None,
-                },
-                ..ClusterPolicy::default()
-            }),
-            ..Policy::default()
-        }];
-        let mut before = cluster("a-1", "a");
-        before.origin = Origin::Scheduler {
-            policy: Some("rules".into()),
-        };
-        before.workers = vec![workers(2, 1)];
-        snapshot.clusters = vec![before];
+        ruled(&mut snapshot, 2, vec![workers(2, 1)]);
         let after = decided(&snapshot);
         assert_eq!(after[0].workers, [workers(1, 0), workers(1, 1)]);
         snapshot.clusters = after.clone();

@@ -160,7 +160,7 @@ fn calmed(asked: &State<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fl
     let problem = asked.problem;
     let mut fleet = settled_fleet.clone();
     let mut made = Vec::new();
-    let mut seen = BTreeSet::from([mark(&fleet)]);
+    let mut seen = BTreeSet::from([digest(&fleet)]);
     for _ in 0..PASSES {
         let passed = standing(problem, &fleet.clusters, |state| {
             moving::pass(state, groups, &fleet.unplaced)
@@ -172,7 +172,7 @@ fn calmed(asked: &State<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fl
         };
         fleet.clusters = clusters;
         fleet = settled(asked, groups, fleet);
-        if !seen.insert(mark(&fleet)) {
+        if !seen.insert(digest(&fleet)) {
             break;
         }
     }
@@ -180,7 +180,7 @@ fn calmed(asked: &State<'_>, groups: &[Vec<usize>], settled_fleet: Fleet) -> (Fl
 }
 
 /// What tells fleets apart, the same on every machine.
-fn mark(fleet: &Fleet) -> u64 {
+fn digest(fleet: &Fleet) -> u64 {
     // Its keys are always the same.
     let mut hasher = DefaultHasher::new();
     (&fleet.clusters, &fleet.unplaced).hash(&mut hasher);
@@ -225,12 +225,6 @@ fn gained(before: &State<'_>, found: Outcome) -> Outcome {
 
 /// Whether a service has as many replicas in each cluster as before.
 fn stays(before: &State<'_>, s: usize, fleet: &Fleet) -> bool {
-    let mut there: BTreeMap<&str, u32> = BTreeMap::new();
-    for (place, n) in before.places(s).iter() {
-        *there
-            .entry(&before.clusters[place.cluster].name)
-            .or_default() += n;
-    }
     let mut here: BTreeMap<&str, u32> = BTreeMap::new();
     for cluster in &fleet.clusters {
         for group in &cluster.workers {
@@ -240,7 +234,7 @@ fn stays(before: &State<'_>, s: usize, fleet: &Fleet) -> bool {
             }
         }
     }
-    here == there
+    here == replicas_by_name(before, s)
 }
 
 /// The bound for what has a place. Prices that were found for all of it with nothing there before are
@@ -332,11 +326,13 @@ fn same_places(before: &State<'_>, after: &State<'_>, s: usize) -> bool {
     if before.places(s).is_empty() || after.places(s).is_empty() {
         return before.places(s).is_empty() && after.places(s).is_empty();
     }
-    let named = |state: &State<'_>| -> BTreeMap<String, u32> {
-        let places = state.in_clusters(s).into_iter();
-        places
-            .map(|((_, c), n)| (state.clusters[c].name.clone(), n))
-            .collect()
-    };
-    named(before) == named(after)
+    replicas_by_name(before, s) == replicas_by_name(after, s)
+}
+
+/// Replicas of a service in each cluster, by its name.
+fn replicas_by_name<'s>(state: &'s State<'_>, s: usize) -> BTreeMap<&'s str, u32> {
+    let places = state.in_clusters(s).into_iter();
+    places
+        .map(|((_, c), n)| (state.clusters[c].name.as_str(), n))
+        .collect()
 }

@@ -63,17 +63,9 @@ fn release_idle(state: &mut State<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::scheduler::check::check;
-    use crate::scheduler::fixtures::{CLASS, cluster, fleet, id};
-    use crate::scheduler::model::{NodeGroup, Origin, Snapshot};
+    use crate::scheduler::fixtures::{cluster, fleet, workers};
+    use crate::scheduler::model::{Origin, Snapshot};
     use crate::scheduler::solve;
-
-    fn workers(count: u32, web: u32) -> NodeGroup {
-        NodeGroup {
-            class: CLASS.into(),
-            count,
-            services: (web > 0).then(|| (id("web"), web)).into_iter().collect(),
-        }
-    }
 
     fn with_idle(resize: Option<(u32, u32)>) -> Snapshot {
         let mut snapshot = fleet(&[("a", "eu")], &[("web", 1)]);

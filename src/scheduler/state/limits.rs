@@ -37,7 +37,7 @@ impl State<'_> {
         if !cluster.nodes[n].live || !cluster.nodes[n].tenants.is_empty() || !may_shrink {
             return;
         }
-        if cluster.live_nodes() > cluster.min {
+        if cluster.live > cluster.min {
             return self.close(c, n);
         }
         let (mark, pool) = (self.mark(), cluster.pool);
