@@ -7,6 +7,8 @@ CONTROL_PLANE := .lattice/bin
 # Cargo's own pattern; a test that needs a real API server is called tests/api_*.rs.
 API_TESTS := 'api_*'
 CLUSTER_TESTS := $(sort $(basename $(notdir $(wildcard tests/clusters_*.rs))))
+# What those of them that failed have said.
+FAILED := target/failed-tests
 PURE_TESTS := $(foreach file,$(filter-out tests/api_% tests/clusters_%,$(wildcard tests/*.rs)),--test $(basename $(notdir $(file))))
 
 .PHONY: help setup control-plane machine-parts next-release build demo demo-clusters test test-build test-unit test-api test-clusters lint fmt generate bench bench-agents bench-peers coverage docs clean fuzz
@@ -60,13 +62,17 @@ test-unit: ## Tests that need nothing but this source
 test-api: machine-parts ## Tests against a real etcd and kube-apiserver
 	cargo test --locked --test $(API_TESTS)
 
-# They mostly wait for machines, and each has a network of its own.
+# They mostly wait for machines, and each has a network of its own. What those that failed said is told once more at the end, where
+# it is looked for.
 test-clusters: next-release ## Real clusters of local machines; needs root
 	cargo test --locked --no-run $(CLUSTER_TESTS:%=--test %)
-	@$(MAKE) --no-print-directory -j3 --output-sync=target $(CLUSTER_TESTS:%=run-%)
+	@rm -rf $(FAILED)
+	@$(MAKE) --no-print-directory -j3 --output-sync=target $(CLUSTER_TESTS:%=run-%) || { tail -n 150 $(FAILED)/*; exit 1; }
 
 run-clusters_%:
-	cargo test --locked --test clusters_$* -- --test-threads 1 --nocapture
+	@mkdir -p $(FAILED)
+	@RUST_BACKTRACE=0 cargo test --locked --test clusters_$* -- --test-threads 1 --nocapture >$(FAILED)/$* 2>&1; \
+		ended=$$?; cat $(FAILED)/$*; [ $$ended != 0 ] || rm $(FAILED)/$*; exit $$ended
 
 lint: ## Format check and clippy
 	cargo fmt --check

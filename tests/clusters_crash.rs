@@ -36,6 +36,7 @@ use lattice::{
 };
 use serde_json::Value;
 use support::{
+    awaited::awaited,
     fleet,
     local_cloud::{Cloud, Place},
     managers,
@@ -54,18 +55,17 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const MOURNING: Duration = Duration::from_secs(1);
 
 /// Waits for it, and says how all stands if it does not come.
-async fn until<T>(what: &str, cloud: &Cloud, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if let Some(found) = look().await {
-            println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
-            return found;
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
-    println!("{}", cloud.told(&["machines"]));
-    println!("{}", cloud.said("operator"));
-    panic!("not within {} s: {what}", PATIENCE.as_secs());
+async fn until<T>(
+    what: &str,
+    client: &Client,
+    cloud: &Cloud,
+    look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let found = awaited(what, PATIENCE, look, async || fleet::progress(client).await).await;
+    found.unwrap_or_else(|| {
+        println!("{}", cloud.findings());
+        panic!("not within {} s: {what}", PATIENCE.as_secs());
+    })
 }
 
 async fn connect(kubeconfig: &[u8]) -> Client {
@@ -146,7 +146,7 @@ fn phase(cluster: &DynamicObject) -> &str {
 /// Has the operator in the cluster let go of it, as a parent does before it takes the objects back.
 async fn let_go(home: &Home, cloud: &Cloud) {
     fleet::delete(&home.child, "LatticeCluster", None, &home.cluster.name).await;
-    until("the cluster is let go of", cloud, async || {
+    until("the cluster is let go of", &home.child, cloud, async || {
         let left = only_cluster(&home.child).await.ok()?;
         left.is_none().then_some(())
     })
@@ -203,7 +203,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
     ask_for_a_service(&parent, &cloud).await;
 
     // Whoever counts the writes is there before the first of them.
-    let name = until("a cluster is decided on", &cloud, async || {
+    let name = until("a cluster is decided on", &parent, &cloud, async || {
         Some(only_cluster(&parent).await.ok()??.name_any())
     })
     .await;
@@ -213,7 +213,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
         .preside(&parent, local, &cluster.namespace)
         .await;
     let secrets: Api<Secret> = Api::namespaced(parent.clone(), &cluster.namespace);
-    let child = until("the cluster serves", &cloud, async || {
+    let child = until("the cluster serves", &parent, &cloud, async || {
         let secret = secrets
             .get_opt(&format!("{name}-kubeconfig"))
             .await
@@ -225,7 +225,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
     .await;
     executioner.preside(&child, host, &cluster.namespace).await;
     let manages_itself = async |what: &str| {
-        until(what, &cloud, async || {
+        until(what, &parent, &cloud, async || {
             let own = only_cluster(&child).await.ok()??;
             (phase(&own) == "Ready").then_some(())
         })
@@ -234,7 +234,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
     manages_itself("the cluster manages itself").await;
     let points = points(&executioner.written());
     let home = Arc::new(Home {
-        parent,
+        parent: parent.clone(),
         child: child.clone(),
         cluster,
         machines: fs::canonicalize(cloud.folder()).unwrap().join("machines"),
@@ -283,7 +283,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
         // Into the cluster, by the operator, which is killed, and started again.
         operator = Operator::start(&cloud, &kubeconfig);
         executioner.sentence(into, operator.victim());
-        until("the operator is killed", &cloud, async || {
+        until("the operator is killed", &home.parent, &cloud, async || {
             operator.is_dead().then_some(())
         })
         .await;

@@ -19,11 +19,11 @@ use kube::{
 use lattice::operator::{control_plane::ControlPlane, decision_log::ensure_namespace, install};
 use serde_json::{Value, json};
 use support::{
+    awaited::awaited,
     fleet,
     local_cloud::{Cloud, Place},
     managers,
 };
-use tokio::time::sleep;
 
 const PLACE: Place = Place {
     bridge: "lattest1",
@@ -44,21 +44,11 @@ async fn until<T>(
     what: &str,
     client: &Client,
     cloud: &Cloud,
-    mut look: impl AsyncFnMut() -> Option<T>,
+    look: impl AsyncFnMut() -> Option<T>,
 ) -> T {
-    let begun = Instant::now();
-    let mut last = String::new();
-    while begun.elapsed() < PATIENCE {
-        if let Some(found) = look().await {
-            println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
-            return found;
-        }
-        let now = progress(client).await;
-        if now != last {
-            println!("  {:.1} s: {now}", begun.elapsed().as_secs_f64());
-            last = now;
-        }
-        sleep(Duration::from_millis(500)).await;
+    let found = awaited(what, PATIENCE, look, async || fleet::progress(client).await).await;
+    if let Some(found) = found {
+        return found;
     }
     for kind in ["Cluster", "Machine", "MachineDeployment"] {
         let listed = capi(client, kind).list(&ListParams::default()).await;
@@ -67,34 +57,12 @@ async fn until<T>(
             println!("{kind} {}: {conditions}", object.name_any());
         }
     }
-    println!("{}", cloud.told(&["machines"]));
-    println!("{}", cloud.said("operator"));
+    println!("{}", cloud.findings());
     panic!("not within {} s: {what}", PATIENCE.as_secs());
 }
 
-/// What the clusters are said to have come to.
-async fn progress(client: &Client) -> String {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
-        "lattice.dev",
-        "v1alpha1",
-        "LatticeCluster",
-    ));
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let Ok(listed) = api.list(&ListParams::default()).await else {
-        return "no answer".to_owned();
-    };
-    let each = listed.iter().map(|cluster| {
-        let value = serde_json::to_value(cluster).unwrap();
-        let phase = value["status"]["phase"].as_str().unwrap_or("-");
-        format!("{phase} {}", fleet::condition(&value, "Provisioned"))
-    });
-    each.collect::<Vec<_>>().join("; ")
-}
-
 async fn connect(kubeconfig: &[u8]) -> Client {
-    let mut config = managers::reached_by(kubeconfig).await;
-    config.read_timeout = Some(Duration::from_secs(10));
-    Client::try_from(config).unwrap()
+    Client::try_from(managers::reached_by(kubeconfig).await).unwrap()
 }
 
 async fn start_operator(cloud: &mut Cloud, kubeconfig: &Path) {

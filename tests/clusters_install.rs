@@ -19,6 +19,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use support::{
+    awaited::awaited,
     fleet,
     local_cloud::{Cloud, Place},
     managers,
@@ -124,10 +125,7 @@ fn machines(cloud: &Cloud) -> Vec<String> {
 }
 
 async fn connect(path: &Path) -> Client {
-    let mut config = managers::reached_by(&fs::read(path).unwrap()).await;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = Some(Duration::from_secs(15));
-    Client::try_from(config).unwrap()
+    Client::try_from(managers::reached_by(&fs::read(path).unwrap()).await).unwrap()
 }
 
 /// Programs that run out of this folder.
@@ -155,12 +153,10 @@ async fn names(client: &Client, kind: &str) -> Vec<String> {
 }
 
 async fn until(what: &str, installation: &Installation, mut holds: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let look = async || holds().await.then_some(());
+    let nothing = async || String::new();
+    if awaited(what, PATIENCE, look, nothing).await.is_some() {
+        return;
     }
     panic!(
         "not within {} s: {what}\n{}",

@@ -5,10 +5,7 @@
 
 mod support;
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command, time::Duration};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
@@ -21,6 +18,7 @@ use kube::{
 use lattice::operator::install;
 use serde_json::{Value, json};
 use support::{
+    awaited::awaited,
     control_plane,
     local_cloud::{Cloud, Place},
     managers,
@@ -65,13 +63,10 @@ fn condition(object: &DynamicObject, name: &str) -> (String, String) {
 
 /// Waits for it, and says how all stands if it does not come.
 async fn until(what: &str, client: &Client, cloud: &Cloud, mut holds: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if holds().await {
-            println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let look = async || holds().await.then_some(());
+    let nothing = async || String::new();
+    if awaited(what, PATIENCE, look, nothing).await.is_some() {
+        return;
     }
     for (version, name) in [
         (CORE, "Cluster"),
@@ -86,8 +81,7 @@ async fn until(what: &str, client: &Client, cloud: &Cloud, mut holds: impl Async
             );
         }
     }
-    println!("{}", cloud.told(&["machines"]));
-    println!("{}", cloud.said("controller"));
+    println!("{}", cloud.findings());
     panic!("not within {} s: {what}", PATIENCE.as_secs());
 }
 
@@ -186,6 +180,12 @@ async fn a_cluster_of_local_machines_lives_and_leaves_nothing() {
 
     cloud.kill_daemon();
     maps.get("greeting").await.expect_err("nobody forwards");
+    // As if it had been killed while it plugged them in.
+    for cable in PLACE.cables() {
+        let mut ip = Command::new("ip");
+        let pulled = ip.args(["link", "set", &cable, "nomaster"]).status();
+        assert!(pulled.unwrap().success(), "{cable}");
+    }
     cloud.serve();
     until("the cluster is reached again", client, &cloud, async || {
         maps.get("greeting").await.is_ok()

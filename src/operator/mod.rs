@@ -3,6 +3,7 @@
 mod acts;
 mod agent;
 mod apply;
+mod behind;
 pub mod bootstrap;
 pub mod cell;
 pub mod control_plane;

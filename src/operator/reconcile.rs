@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     acts::{self, Acts},
     apply,
+    behind::{self, Doubt},
     decide::{self, Decided, Next, Verdict},
     decision_log::{Keep, LogError, Writer},
     error::OperatorError,
@@ -70,7 +71,21 @@ struct Office<'a> {
     deletions_due: bool,
     explained: Explained,
     standing: Option<Standing>,
+    doubt: Doubt,
     term: &'a Term,
+}
+
+impl Office<'_> {
+    /// How long the next change is waited for.
+    fn patience(&self) -> Duration {
+        if self.doubt.is_open() {
+            behind::ASK_EVERY
+        } else if self.explained.is_complete() {
+            BEAT
+        } else {
+            Duration::ZERO
+        }
+    }
 }
 
 impl Reconciler {
@@ -128,6 +143,7 @@ impl Reconciler {
             deletions_due: true,
             explained,
             standing: None,
+            doubt: Doubt::default(),
             term,
         };
         let mut pause = FIRST_PAUSE;
@@ -137,7 +153,7 @@ impl Reconciler {
             match self.pass(&mut office).await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
-                    self.rest(office.explained.is_complete()).await;
+                    self.rest(office.patience()).await;
                 }
                 Err(error @ (OperatorError::Log(LogError::Fenced) | OperatorError::NotLeading)) => {
                     return Err(error);
@@ -195,6 +211,13 @@ impl Reconciler {
         let work = move || decide::decide(&input, known.as_ref(), now);
         let Decided { built, verdict } = tokio::task::spawn_blocking(work).await??;
         let fresh = matches!(verdict, Verdict::Next(_));
+        let next = match &verdict {
+            Verdict::Next(next) => Some(&next.record.solution),
+            Verdict::Answered | Verdict::Confirmed(_) => None,
+        };
+        if office.doubt.holds_up(&self.client, seen, next).await? {
+            return Ok(None);
+        }
         match verdict {
             Verdict::Answered => {}
             Verdict::Confirmed(confirmed) => self.confirm(office, confirmed),
@@ -315,14 +338,13 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Waits for the next change, and for it to be followed by quiet. While services wait to be explained,
-    /// no change is waited for.
-    async fn rest(&self, is_complete: bool) {
+    /// Waits for the next change, and for it to be followed by quiet; without a change no longer than it has patience, unless that is
+    /// all that it can have.
+    async fn rest(&self, patience: Duration) {
         let since = Instant::now();
-        let patience = if is_complete { BEAT } else { Duration::ZERO };
         while timeout(patience, self.changed.notified()).await.is_err() {
             self.metrics.beat();
-            if !is_complete || since.elapsed() >= RESYNC {
+            if patience < BEAT || since.elapsed() >= RESYNC {
                 return;
             }
         }

@@ -140,6 +140,25 @@ pub fn condition(object: &Value, type_: &str) -> String {
     })
 }
 
+/// What the clusters are said to have come to.
+pub async fn progress(client: &Client) -> String {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+        api::GROUP,
+        api::VERSION,
+        "LatticeCluster",
+    ));
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let Ok(listed) = api.list(&ListParams::default()).await else {
+        return "no answer".to_owned();
+    };
+    let each = listed.iter().map(|cluster| {
+        let value = serde_json::to_value(cluster).unwrap();
+        let phase = value["status"]["phase"].as_str().unwrap_or("-");
+        format!("{phase} {}", condition(&value, "Provisioned"))
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
 /// Waits until the question has an answer.
 ///
 /// # Panics

@@ -9,6 +9,9 @@ use std::{
 
 use super::managers;
 
+/// How much of what somebody said is shown.
+const LAST_LINES: usize = 12;
+
 /// A network that no other test uses.
 #[derive(Clone, Copy)]
 pub struct Place {
@@ -94,6 +97,29 @@ impl Cloud {
     /// What a program said.
     pub fn said(&self, name: &str) -> String {
         fs::read_to_string(self.log(name)).unwrap_or_default()
+    }
+
+    /// How its machines and the programs beside it are, and the last that each of them said.
+    pub fn findings(&self) -> String {
+        let mut all = self.told(&["machines"]);
+        let machines = fs::read_dir(self.folder().join("machines")).into_iter();
+        let machines = machines.flatten().flatten().map(|machine| machine.path());
+        let said = machines.flat_map(|machine| {
+            ["report.json", "console.log", "cloud-init-output.log"].map(|name| machine.join(name))
+        });
+        let logs = fs::read_dir(self.data.path()).into_iter().flatten();
+        let logs = logs.flatten().map(|log| log.path());
+        let mut said: Vec<PathBuf> = said.chain(logs.filter(|path| path.is_file())).collect();
+        said.sort();
+        for path in said {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            all += &format!("{}:\n", path.display());
+            for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+                all += &format!("  {line}\n");
+            }
+        }
+        all
     }
 
     fn log(&self, name: &str) -> PathBuf {

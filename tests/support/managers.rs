@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use kube::{
@@ -10,6 +11,19 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use lattice::operator::managers::{Managers, Options};
+use tokio::task::JoinHandle;
+
+/// Longest wait for an answer: a cluster that is only just there may leave one out.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// Running managers. They end when this is dropped.
+pub struct Managing(JoinHandle<()>);
+
+impl Drop for Managing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// Where the programs of local machines, Cluster API's managers among them, are looked for.
 pub fn program_folders() -> Vec<PathBuf> {
@@ -29,16 +43,20 @@ pub fn program_folders() -> Vec<PathBuf> {
 ///
 /// # Panics
 /// If a program is missing, or does not serve.
-pub async fn start(client: &Client, kubeconfig: &Path, folder: &Path, host: &str) -> Managers {
+pub async fn start(client: &Client, kubeconfig: &Path, folder: &Path, host: &str) -> Managing {
     let options = Options {
         kubeconfig: kubeconfig.to_owned(),
         programs: program_folders(),
         folder: folder.join("managers"),
         host: host.parse().unwrap(),
     };
-    Managers::start(client, &options)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+    let managers = Managers::start(client, &options).await;
+    let mut managers = managers.unwrap_or_else(|error| panic!("{error}"));
+    Managing(tokio::spawn(async move {
+        println!("{}", managers.exited().await);
+        // The others go on until they are dropped.
+        std::future::pending::<()>().await;
+    }))
 }
 
 /// How a cluster is reached from this host, whatever proxy the environment names.
@@ -48,6 +66,8 @@ pub async fn reached_by(kubeconfig: &[u8]) -> Config {
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = config.unwrap();
     config.proxy_url = None;
+    config.connect_timeout = Some(ANSWER_WITHIN);
+    config.read_timeout = Some(ANSWER_WITHIN);
     config
 }
 

@@ -7,6 +7,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod apart;
+pub mod awaited;
 pub mod callers;
 pub mod cells;
 pub mod cluster_api;

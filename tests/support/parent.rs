@@ -1,18 +1,17 @@
 //! A parent beside its cloud: an API server with Lattice's kinds, Cluster API's managers, and an operator.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Client, ResourceExt};
-use lattice::operator::{
-    control_plane::ControlPlane, decision_log::ensure_namespace, install, managers::Managers,
-};
+use lattice::operator::{control_plane::ControlPlane, decision_log::ensure_namespace, install};
 use tempfile::TempDir;
 
 use super::{
+    awaited::awaited,
     fleet,
     local_cloud::{Cloud, Place},
-    managers,
+    managers::{self, Managing},
 };
 
 const PATIENCE: Duration = Duration::from_secs(400);
@@ -22,7 +21,7 @@ pub struct Parent {
     pub client: Client,
     pub cloud: Cloud,
     control_plane: ControlPlane,
-    _managers: Managers,
+    _managing: Managing,
     _folder: TempDir,
 }
 
@@ -38,7 +37,7 @@ impl Parent {
         ensure_namespace(&client).await.unwrap();
         let mut cloud = Cloud::start(place);
         let kubeconfig = control_plane.kubeconfig_path();
-        let managers = managers::start(&client, &kubeconfig, folder.path(), place.host).await;
+        let managing = managers::start(&client, &kubeconfig, folder.path(), place.host).await;
         let kubeconfig = kubeconfig.display().to_string();
         let words = [
             "operator",
@@ -52,7 +51,7 @@ impl Parent {
             client,
             cloud,
             control_plane,
-            _managers: managers,
+            _managing: managing,
             _folder: folder,
         }
     }
@@ -66,22 +65,17 @@ impl Parent {
     }
 
     /// Waits for it, and says how all stands if it does not come.
-    pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Some(found) = look().await {
-                println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+    pub async fn until<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+        let progress = async || fleet::progress(&self.client).await;
+        if let Some(found) = awaited(what, PATIENCE, look, progress).await {
+            return found;
         }
         for kind in ["LatticeCluster", "LatticePool", "LatticeService"] {
             for object in fleet::list(&self.client, kind).await.items {
                 println!("{kind} {}: {}", object.name_any(), object.data);
             }
         }
-        println!("{}", self.cloud.told(&["machines"]));
-        println!("{}", self.cloud.said("operator"));
+        println!("{}", self.cloud.findings());
         panic!("not within {} s: {what}", PATIENCE.as_secs());
     }
 

@@ -85,21 +85,24 @@ impl Network {
         Ok(())
     }
 
-    /// Whether the machine's cable is plugged in.
+    /// Whether the machine's cable is plugged in at both ends.
     pub(crate) fn is_attached(&self, index: u8) -> bool {
-        is_card(&self.cable(index))
+        is_card(&format!("{}/master", self.cable(index)))
     }
 
-    /// Plugs a cable into the network namespace of this process.
+    /// Plugs a cable into the network namespace of this process, or goes on with one that was left half plugged in.
     pub(crate) async fn attach(&self, index: u8, pid: u32) -> Result<(), CloudError> {
         let cable = self.cable(index);
-        let pid = pid.to_string();
-        ip(&[
-            "link", "add", &cable, "type", "veth", "peer", "name", "eth0", "netns", &pid,
-        ])
-        .await?;
-        ip(&["link", "set", &cable, "master", &self.bridge]).await?;
-        self.cut(index, false).await
+        if !is_card(&cable) {
+            let pid = pid.to_string();
+            ip(&[
+                "link", "add", &cable, "type", "veth", "peer", "name", "eth0", "netns", &pid,
+            ])
+            .await?;
+        }
+        self.cut(index, false).await?;
+        // The last: by this it is seen that all of it was done.
+        ip(&["link", "set", &cable, "master", &self.bridge]).await
     }
 
     /// Pulls the cable, or plugs it in again.
