@@ -101,7 +101,10 @@ impl Cloud {
 
     /// How its machines and the programs beside it are, and the last that each of them said.
     pub fn findings(&self) -> String {
-        let mut all = self.told(&["machines"]);
+        // The daemon may be what is missing.
+        let table = self.call(&["machines"]);
+        let table = [table.stdout, table.stderr].concat();
+        let mut all = String::from_utf8_lossy(&table).into_owned();
         let machines = fs::read_dir(self.folder().join("machines")).into_iter();
         let machines = machines.flatten().flatten().map(|machine| machine.path());
         let said = machines.flat_map(|machine| {
