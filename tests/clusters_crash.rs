@@ -23,7 +23,7 @@ use executioner::{Executioner, Victim};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams},
     core::GroupVersionKind,
 };
 use lattice::{
@@ -32,11 +32,10 @@ use lattice::{
         apply::{Direct, Options, pivot},
         decide::Outcome,
     },
-    operator::{control_plane::ControlPlane, decision_log::ensure_namespace, install},
+    operator::{control_plane::ControlPlane, install},
 };
-use serde_json::Value;
 use support::{
-    awaited::awaited,
+    awaited::until,
     fleet,
     local_cloud::{Cloud, Place},
     managers,
@@ -49,28 +48,8 @@ const PLACE: Place = Place {
     subnet: "10.242.0.0/16",
     host: "10.242.0.1",
 };
-const LATTICE: &str = "lattice-system";
-const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a killed mover is not missed.
 const MOURNING: Duration = Duration::from_secs(1);
-
-/// Waits for it, and says how all stands if it does not come.
-async fn until<T>(
-    what: &str,
-    client: &Client,
-    cloud: &Cloud,
-    look: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let found = awaited(what, PATIENCE, look, async || fleet::progress(client).await).await;
-    found.unwrap_or_else(|| {
-        println!("{}", cloud.findings());
-        panic!("not within {} s: {what}", PATIENCE.as_secs());
-    })
-}
-
-async fn connect(kubeconfig: &[u8]) -> Client {
-    Client::try_from(managers::reached_by(kubeconfig).await).unwrap()
-}
 
 /// The parent's operator.
 struct Operator(Child);
@@ -115,20 +94,6 @@ impl Drop for Operator {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// What people give: credentials, capacity and a service.
-async fn ask_for_a_service(client: &Client, cloud: &Cloud) {
-    ensure_namespace(client).await.unwrap();
-    let secret = cloud.told(&["secret", "--namespace", LATTICE]);
-    let secret: Secret = serde_saphyr::from_str(&secret).unwrap();
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), LATTICE);
-    let params = PostParams::default();
-    secrets.create(&params, &secret).await.unwrap();
-    let text = include_str!("data/clusters/fleet.yaml").replace("VERSION", &managers::version());
-    for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
-        fleet::apply(client, &document).await;
     }
 }
 
@@ -200,7 +165,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
     let host: Ipv4Addr = PLACE.host.parse().unwrap();
     let executioner = Executioner::start(&[Ipv4Addr::LOCALHOST, host]);
     let mut operator = Operator::start(&cloud, &kubeconfig);
-    ask_for_a_service(&parent, &cloud).await;
+    cloud.ask_for_a_service(&parent).await;
 
     // Whoever counts the writes is there before the first of them.
     let name = until("a cluster is decided on", &parent, &cloud, async || {
@@ -218,7 +183,7 @@ async fn whoever_moves_a_cluster_may_be_killed() {
             .get_opt(&format!("{name}-kubeconfig"))
             .await
             .unwrap();
-        let child = connect(&secret?.data?["value"].0).await;
+        let child = managers::reached_by(&secret?.data?["value"].0).await;
         child.apiserver_version().await.ok()?;
         Some(child)
     })

@@ -5,21 +5,18 @@
 
 mod support;
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Instant};
 
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
     core::GroupVersionKind,
 };
-use lattice::operator::{control_plane::ControlPlane, decision_log::ensure_namespace, install};
-use serde_json::{Value, json};
+use lattice::operator::{control_plane::ControlPlane, install};
+use serde_json::json;
 use support::{
-    awaited::awaited,
+    awaited::until,
     fleet,
     local_cloud::{Cloud, Place},
     managers,
@@ -30,39 +27,12 @@ const PLACE: Place = Place {
     subnet: "10.220.0.0/16",
     host: "10.220.0.1",
 };
-const PATIENCE: Duration = Duration::from_secs(420);
 const LATTICE: &str = "lattice-system";
 
 fn capi(client: &Client, kind: &str) -> Api<DynamicObject> {
     let resource =
         ApiResource::from_gvk(&GroupVersionKind::gvk("cluster.x-k8s.io", "v1beta2", kind));
     Api::all_with(client.clone(), &resource)
-}
-
-/// Waits for it, and says how all stands if it does not come.
-async fn until<T>(
-    what: &str,
-    client: &Client,
-    cloud: &Cloud,
-    look: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let found = awaited(what, PATIENCE, look, async || fleet::progress(client).await).await;
-    if let Some(found) = found {
-        return found;
-    }
-    for kind in ["Cluster", "Machine", "MachineDeployment"] {
-        let listed = capi(client, kind).list(&ListParams::default()).await;
-        for object in listed.into_iter().flatten() {
-            let conditions = &object.data["status"]["conditions"];
-            println!("{kind} {}: {conditions}", object.name_any());
-        }
-    }
-    println!("{}", cloud.findings());
-    panic!("not within {} s: {what}", PATIENCE.as_secs());
-}
-
-async fn connect(kubeconfig: &[u8]) -> Client {
-    Client::try_from(managers::reached_by(kubeconfig).await).unwrap()
 }
 
 async fn start_operator(cloud: &mut Cloud, kubeconfig: &Path) {
@@ -84,22 +54,6 @@ async fn start_operator(cloud: &mut Cloud, kubeconfig: &Path) {
         &format!("{}:8443", PLACE.host),
     ];
     cloud.run("operator", &words.map(str::to_owned));
-}
-
-/// What people give: credentials, capacity and a service.
-async fn ask_for_a_service(client: &Client, cloud: &Cloud, version: &str) {
-    ensure_namespace(client).await.unwrap();
-    let secret: Secret =
-        serde_saphyr::from_str(&cloud.told(&["secret", "--namespace", LATTICE])).unwrap();
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), LATTICE);
-    secrets
-        .create(&PostParams::default(), &secret)
-        .await
-        .unwrap();
-    let text = include_str!("data/clusters/fleet.yaml").replace("VERSION", version);
-    for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
-        fleet::apply(client, &document).await;
-    }
 }
 
 async fn names(client: &Client, kind: &str) -> Vec<String> {
@@ -208,7 +162,7 @@ async fn make_a_grandchild(child: &Client, cloud: &Cloud, name: &str) {
     assert_eq!(names(child, "Machine").await, before);
     let secrets: Api<Secret> = Api::namespaced(child.clone(), LATTICE);
     let kept = secrets.get("child-grandchild").await.unwrap();
-    let itself = connect(&kept.data.unwrap()["value"].0).await;
+    let itself = managers::reached_by(&kept.data.unwrap()["value"].0).await;
     assert_eq!(names(&itself, "Cluster").await, ["grandchild"]);
     fleet::delete(child, "LatticeCluster", None, "grandchild").await;
     until("the grandchild is gone", child, cloud, async || {
@@ -230,7 +184,7 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
     let kubeconfig = parent.kubeconfig_path();
     let managing = managers::start(&client, &kubeconfig, folder.path(), PLACE.host).await;
     start_operator(&mut cloud, &kubeconfig).await;
-    ask_for_a_service(&client, &cloud, &managers::version()).await;
+    cloud.ask_for_a_service(&client).await;
 
     let name = until("the cluster is ready", &client, &cloud, async || {
         let clusters = fleet::list(&client, "LatticeCluster").await.items;
@@ -247,7 +201,7 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
     }
     let secrets: Api<Secret> = Api::namespaced(client.clone(), LATTICE);
     let kept = secrets.get(&format!("child-{name}")).await.unwrap();
-    let child = connect(&kept.data.unwrap()["value"].0).await;
+    let child = managers::reached_by(&kept.data.unwrap()["value"].0).await;
     assert_eq!(names(&child, "Cluster").await, [name.as_str()]);
     let machines = names(&child, "Machine").await;
     until("the cluster knows itself", &child, &cloud, async || {

@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, process::Command};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
@@ -18,8 +18,7 @@ use kube::{
 use lattice::operator::install;
 use serde_json::{Value, json};
 use support::{
-    awaited::awaited,
-    control_plane,
+    awaited, control_plane,
     local_cloud::{Cloud, Place},
     managers,
 };
@@ -30,7 +29,6 @@ const PLACE: Place = Place {
     subnet: "10.219.0.0/16",
     host: "10.219.0.1",
 };
-const PATIENCE: Duration = Duration::from_secs(300);
 const CORE: &str = "cluster.x-k8s.io/v1beta2";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io/v1alpha1";
 
@@ -61,28 +59,10 @@ fn condition(object: &DynamicObject, name: &str) -> (String, String) {
     (text("status"), text("reason"))
 }
 
-/// Waits for it, and says how all stands if it does not come.
+/// Waits for it.
 async fn until(what: &str, client: &Client, cloud: &Cloud, mut holds: impl AsyncFnMut() -> bool) {
     let look = async || holds().await.then_some(());
-    let nothing = async || String::new();
-    if awaited(what, PATIENCE, look, nothing).await.is_some() {
-        return;
-    }
-    for (version, name) in [
-        (CORE, "Cluster"),
-        (CORE, "Machine"),
-        (INFRASTRUCTURE, "LocalMachine"),
-    ] {
-        for object in list(client, version, name).await {
-            println!(
-                "{name} {}: {}",
-                object.name_any(),
-                object.data["status"]["conditions"]
-            );
-        }
-    }
-    println!("{}", cloud.findings());
-    panic!("not within {} s: {what}", PATIENCE.as_secs());
+    awaited::until(what, client, cloud, look).await;
 }
 
 async fn list(client: &Client, version: &str, name: &str) -> Vec<DynamicObject> {
@@ -144,8 +124,7 @@ async fn apply(client: &Client, cloud: &Cloud, version: &str) {
 async fn child(client: &Client) -> Client {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
     let secret = secrets.get("shop-kubeconfig").await.unwrap();
-    let config = managers::reached_by(&secret.data.unwrap()["value"].0).await;
-    Client::try_from(config).unwrap()
+    managers::reached_by(&secret.data.unwrap()["value"].0).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,44 +28,30 @@ pub(crate) const ASK_EVERY: Duration = Duration::from_millis(200);
 /// A decision that has waited for so long is taken all the same: where there is always something new, the watches are never level.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Whether a decision waits for the watches.
-#[derive(Debug, Default)]
-pub(crate) struct Doubt {
+/// Since when a decision waits for the watches, if it is to wait: it makes or removes clusters, and was made of other things than there
+/// are. `since` is the same of the one before.
+pub(crate) async fn doubted(
+    client: &Client,
+    seen: &Seen,
+    decision: &Solution,
     since: Option<Instant>,
-}
-
-impl Doubt {
-    pub(crate) fn is_open(&self) -> bool {
-        self.since.is_some()
+) -> Result<Option<Instant>, OperatorError> {
+    if !is_weighty(decision) {
+        return Ok(None);
     }
-
-    /// Whether this decision, if it is one, is to wait, as it makes or removes clusters and was made of other things than there are.
-    pub(crate) async fn holds_up(
-        &mut self,
-        client: &Client,
-        seen: &Seen,
-        next: Option<&Solution>,
-    ) -> Result<bool, OperatorError> {
-        let before = self.since.take();
-        if !next.is_some_and(is_weighty) {
-            return Ok(false);
-        }
-        let behind = timeout(PATIENCE, behind(client, seen)).await;
-        let behind = behind.map_err(|_| no_answer())??;
-        if behind.is_empty() {
-            return Ok(false);
-        }
-        let since = before.unwrap_or_else(Instant::now);
-        if since.elapsed() >= LONGEST_WAIT {
-            tracing::warn!(?behind, "decided though the watches have not caught up");
-            return Ok(false);
-        }
-        if before.is_none() {
-            tracing::info!(?behind, "a decision waits until the watches have caught up");
-        }
-        self.since = Some(since);
-        Ok(true)
+    let behind = timeout(PATIENCE, behind(client, seen)).await;
+    let behind = behind.map_err(|_| no_answer())??;
+    if behind.is_empty() {
+        return Ok(None);
     }
+    if since.is_some_and(|since| since.elapsed() >= LONGEST_WAIT) {
+        tracing::warn!(?behind, "decided though the watches have not caught up");
+        return Ok(None);
+    }
+    if since.is_none() {
+        tracing::info!(?behind, "a decision waits until the watches have caught up");
+    }
+    Ok(since.or_else(|| Some(Instant::now())))
 }
 
 /// Whether what a decision does takes long to undo.

@@ -20,8 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     acts::{self, Acts},
-    apply,
-    behind::{self, Doubt},
+    apply, behind,
     decide::{self, Decided, Next, Verdict},
     decision_log::{Keep, LogError, Writer},
     error::OperatorError,
@@ -71,14 +70,15 @@ struct Office<'a> {
     deletions_due: bool,
     explained: Explained,
     standing: Option<Standing>,
-    doubt: Doubt,
+    /// Since when a decision waits for the watches to catch up.
+    doubted_since: Option<StdInstant>,
     term: &'a Term,
 }
 
 impl Office<'_> {
     /// How long the next change is waited for.
     fn patience(&self) -> Duration {
-        if self.doubt.is_open() {
+        if self.doubted_since.is_some() {
             behind::ASK_EVERY
         } else if self.explained.is_complete() {
             BEAT
@@ -143,7 +143,7 @@ impl Reconciler {
             deletions_due: true,
             explained,
             standing: None,
-            doubt: Doubt::default(),
+            doubted_since: None,
             term,
         };
         let mut pause = FIRST_PAUSE;
@@ -211,17 +211,18 @@ impl Reconciler {
         let work = move || decide::decide(&input, known.as_ref(), now);
         let Decided { built, verdict } = tokio::task::spawn_blocking(work).await??;
         let fresh = matches!(verdict, Verdict::Next(_));
-        let next = match &verdict {
-            Verdict::Next(next) => Some(&next.record.solution),
-            Verdict::Answered | Verdict::Confirmed(_) => None,
-        };
-        if office.doubt.holds_up(&self.client, seen, next).await? {
-            return Ok(None);
-        }
+        let since = office.doubted_since.take();
         match verdict {
             Verdict::Answered => {}
             Verdict::Confirmed(confirmed) => self.confirm(office, confirmed),
-            Verdict::Next(next) => self.commit(office, next).await?,
+            Verdict::Next(next) => {
+                let decision = &next.record.solution;
+                office.doubted_since = behind::doubted(&self.client, seen, decision, since).await?;
+                if office.doubted_since.is_some() {
+                    return Ok(None);
+                }
+                self.commit(office, next).await?;
+            }
         }
         let Some(committed) = office.committed.clone() else {
             return Ok(None);
@@ -338,8 +339,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Waits for the next change, and for it to be followed by quiet; without a change no longer than it has patience, unless that is
-    /// all that it can have.
+    /// Waits for the next change, and for it to be followed by quiet. Without one it ends with its patience, or, where that is a whole
+    /// beat, when all is looked at anew.
     async fn rest(&self, patience: Duration) {
         let since = Instant::now();
         while timeout(patience, self.changed.notified()).await.is_err() {

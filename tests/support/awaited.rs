@@ -2,11 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams},
+    core::GroupVersionKind,
+};
 use tokio::time::{sleep, timeout};
 
+use super::{fleet, local_cloud::Cloud};
+
+const PATIENCE: Duration = Duration::from_secs(300);
 const EVERY: Duration = Duration::from_millis(300);
 /// A cluster that is only just there, or half gone, may leave a question without an answer for minutes. It is asked again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Asks until there is an answer, and tells each time that things have come further.
 pub async fn awaited<T>(
@@ -39,4 +47,45 @@ pub async fn awaited<T>(
         sleep(EVERY).await;
     }
     None
+}
+
+/// Waits for something of clusters of local machines.
+///
+/// # Panics
+/// If it does not come; it then says how all stands.
+pub async fn until<T>(
+    what: &str,
+    client: &Client,
+    cloud: &Cloud,
+    look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let progress = async || fleet::progress(client).await;
+    if let Some(found) = awaited(what, PATIENCE, look, progress).await {
+        return found;
+    }
+    for kind in ["LatticeCluster", "LatticePool", "LatticeService"] {
+        for object in fleet::try_list(client, kind).await.into_iter().flatten() {
+            println!("{kind} {}: {}", object.name_any(), object.data);
+        }
+    }
+    for (group, version, kind) in [
+        ("cluster.x-k8s.io", "v1beta2", "Cluster"),
+        ("cluster.x-k8s.io", "v1beta2", "MachineDeployment"),
+        ("cluster.x-k8s.io", "v1beta2", "Machine"),
+        (
+            "infrastructure.cluster.x-k8s.io",
+            "v1alpha1",
+            "LocalMachine",
+        ),
+    ] {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let all: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        let listed = all.list(&ListParams::default()).await;
+        for object in listed.into_iter().flatten() {
+            let conditions = &object.data["status"]["conditions"];
+            println!("{kind} {}: {conditions}", object.name_any());
+        }
+    }
+    println!("{}", cloud.findings());
+    panic!("not within {} s: {what}", PATIENCE.as_secs());
 }

@@ -97,13 +97,19 @@ pub async fn apply_example(client: &Client, folder: &str) {
 
 /// All objects of a kind.
 pub async fn list(client: &Client, kind: &str) -> ObjectList<DynamicObject> {
+    try_list(client, kind).await.unwrap()
+}
+
+/// The same from an API server that may not answer.
+pub async fn try_list(client: &Client, kind: &str) -> kube::Result<ObjectList<DynamicObject>> {
+    all(client, kind).list(&ListParams::default()).await
+}
+
+fn all(client: &Client, kind: &str) -> Api<DynamicObject> {
     let kind = api::kind(kind).unwrap();
     let gvk = GroupVersionKind::gvk(api::GROUP, api::VERSION, &kind.name);
-    let resource = kube::api::ApiResource::from_gvk_with_plural(&gvk, &kind.plural);
-    Api::<DynamicObject>::all_with(client.clone(), &resource)
-        .list(&ListParams::default())
-        .await
-        .unwrap()
+    let resource = ApiResource::from_gvk_with_plural(&gvk, &kind.plural);
+    Api::all_with(client.clone(), &resource)
 }
 
 /// One object as JSON.
@@ -117,9 +123,7 @@ pub async fn get(client: &Client, kind: &str, name: &str) -> Option<Value> {
 
 /// The same from an API server that may not answer.
 pub async fn try_get(client: &Client, kind: &str, name: &str) -> Option<Value> {
-    let kind = GroupVersionKind::gvk("lattice.dev", "v1alpha1", kind);
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
-    let found = api.get_opt(name).await.ok()??;
+    let found = all(client, kind).get_opt(name).await.ok()??;
     Some(serde_json::to_value(found).unwrap())
 }
 
@@ -142,13 +146,7 @@ pub fn condition(object: &Value, type_: &str) -> String {
 
 /// What the clusters are said to have come to.
 pub async fn progress(client: &Client) -> String {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
-        api::GROUP,
-        api::VERSION,
-        "LatticeCluster",
-    ));
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let Ok(listed) = api.list(&ListParams::default()).await else {
+    let Ok(listed) = try_list(client, "LatticeCluster").await else {
         return "no answer".to_owned();
     };
     let each = listed.iter().map(|cluster| {

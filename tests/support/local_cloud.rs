@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::managers;
+use kube::Client;
+use lattice::operator::decision_log::{NAMESPACE, ensure_namespace};
+use serde_json::Value;
+
+use super::{fleet, managers};
 
 /// How much of what somebody said is shown.
 const LAST_LINES: usize = 12;
@@ -147,6 +151,25 @@ impl Cloud {
         let output = self.call(words);
         assert!(output.status.success(), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Puts a credential where a pool that names this Secret finds it.
+    pub async fn hand_over(&self, client: &Client, credential: &str, name: &str) {
+        ensure_namespace(client).await.unwrap();
+        let words = ["secret", "--namespace", NAMESPACE, "--name", name];
+        let words = [&words[..], &["--credential", credential]].concat();
+        let secret: Value = serde_saphyr::from_str(&self.told(&words)).unwrap();
+        fleet::apply(client, &secret).await;
+    }
+
+    /// What people give: credentials, capacity and a service.
+    pub async fn ask_for_a_service(&self, client: &Client) {
+        self.hand_over(client, "default", "local-credentials").await;
+        let text = include_str!("../data/clusters/fleet.yaml");
+        let text = text.replace("VERSION", &managers::version());
+        for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+            fleet::apply(client, &document).await;
+        }
     }
 
     /// Kills the daemon without a warning; its machines must not notice.

@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use kube::{
@@ -13,8 +12,7 @@ use kube::{
 use lattice::operator::managers::{Managers, Options};
 use tokio::task::JoinHandle;
 
-/// Longest wait for an answer: a cluster that is only just there may leave one out.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+use super::awaited::ANSWER_WITHIN;
 
 /// Running managers. They end when this is dropped.
 pub struct Managing(JoinHandle<()>);
@@ -59,8 +57,8 @@ pub async fn start(client: &Client, kubeconfig: &Path, folder: &Path, host: &str
     }))
 }
 
-/// How a cluster is reached from this host, whatever proxy the environment names.
-pub async fn reached_by(kubeconfig: &[u8]) -> Config {
+/// A client for a cluster, as it is reached from this host, whatever proxy the environment names.
+pub async fn reached_by(kubeconfig: &[u8]) -> Client {
     let kubeconfig = Kubeconfig::from_yaml(std::str::from_utf8(kubeconfig).unwrap()).unwrap();
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
@@ -68,7 +66,7 @@ pub async fn reached_by(kubeconfig: &[u8]) -> Config {
     config.proxy_url = None;
     config.connect_timeout = Some(ANSWER_WITHIN);
     config.read_timeout = Some(ANSWER_WITHIN);
-    config
+    Client::try_from(config).unwrap()
 }
 
 /// The program of this name.
