@@ -48,6 +48,7 @@ const PLACE: Place = Place {
     subnet: "10.242.0.0/16",
     host: "10.242.0.1",
 };
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a killed mover is not missed.
 const MOURNING: Duration = Duration::from_secs(1);
 
@@ -111,10 +112,16 @@ fn phase(cluster: &DynamicObject) -> &str {
 /// Has the operator in the cluster let go of it, as a parent does before it takes the objects back.
 async fn let_go(home: &Home, cloud: &Cloud) {
     fleet::delete(&home.child, "LatticeCluster", None, &home.cluster.name).await;
-    until("the cluster is let go of", &home.child, cloud, async || {
-        let left = only_cluster(&home.child).await.ok()?;
-        left.is_none().then_some(())
-    })
+    until(
+        "the cluster is let go of",
+        PATIENCE,
+        &home.child,
+        cloud,
+        async || {
+            let left = only_cluster(&home.child).await.ok()?;
+            left.is_none().then_some(())
+        },
+    )
     .await;
 }
 
@@ -168,9 +175,13 @@ async fn whoever_moves_a_cluster_may_be_killed() {
     cloud.ask_for_a_service(&parent).await;
 
     // Whoever counts the writes is there before the first of them.
-    let name = until("a cluster is decided on", &parent, &cloud, async || {
-        Some(only_cluster(&parent).await.ok()??.name_any())
-    })
+    let name = until(
+        "a cluster is decided on",
+        PATIENCE,
+        &parent,
+        &cloud,
+        async || Some(only_cluster(&parent).await.ok()??.name_any()),
+    )
     .await;
     let cluster = ClusterName::new(format!("capi-{name}"), &name);
     let local = Ipv4Addr::LOCALHOST;
@@ -178,19 +189,25 @@ async fn whoever_moves_a_cluster_may_be_killed() {
         .preside(&parent, local, &cluster.namespace)
         .await;
     let secrets: Api<Secret> = Api::namespaced(parent.clone(), &cluster.namespace);
-    let child = until("the cluster serves", &parent, &cloud, async || {
-        let secret = secrets
-            .get_opt(&format!("{name}-kubeconfig"))
-            .await
-            .unwrap();
-        let child = managers::reached_by(&secret?.data?["value"].0).await;
-        child.apiserver_version().await.ok()?;
-        Some(child)
-    })
+    let child = until(
+        "the cluster serves",
+        PATIENCE,
+        &parent,
+        &cloud,
+        async || {
+            let secret = secrets
+                .get_opt(&format!("{name}-kubeconfig"))
+                .await
+                .unwrap();
+            let child = managers::reached_by(&secret?.data?["value"].0).await;
+            child.apiserver_version().await.ok()?;
+            Some(child)
+        },
+    )
     .await;
     executioner.preside(&child, host, &cluster.namespace).await;
     let manages_itself = async |what: &str| {
-        until(what, &parent, &cloud, async || {
+        until(what, PATIENCE, &parent, &cloud, async || {
             let own = only_cluster(&child).await.ok()??;
             (phase(&own) == "Ready").then_some(())
         })
@@ -248,9 +265,13 @@ async fn whoever_moves_a_cluster_may_be_killed() {
         // Into the cluster, by the operator, which is killed, and started again.
         operator = Operator::start(&cloud, &kubeconfig);
         executioner.sentence(into, operator.victim());
-        until("the operator is killed", &home.parent, &cloud, async || {
-            operator.is_dead().then_some(())
-        })
+        until(
+            "the operator is killed",
+            PATIENCE,
+            &home.parent,
+            &cloud,
+            async || operator.is_dead().then_some(()),
+        )
         .await;
         sleep(MOURNING).await;
         assert_eq!(executioner.written().len(), into, "nobody moves");

@@ -5,7 +5,10 @@
 
 mod support;
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::{
@@ -27,6 +30,7 @@ const PLACE: Place = Place {
     subnet: "10.220.0.0/16",
     host: "10.220.0.1",
 };
+const PATIENCE: Duration = Duration::from_secs(420);
 const LATTICE: &str = "lattice-system";
 
 fn capi(client: &Client, kind: &str) -> Api<DynamicObject> {
@@ -102,7 +106,7 @@ async fn scale(child: &Client, name: &str, workers: u32) {
 /// Leaves the parent no way into the cluster but the cluster's agent: what it keeps names a port where nobody is. That it has the
 /// right one again is something that it can only have read in the cluster.
 async fn close_the_front_door(parent: &Client, name: &str, cloud: &Cloud) {
-    until("the agent is there", parent, cloud, async || {
+    until("the agent is there", PATIENCE, parent, cloud, async || {
         let cluster = fleet::get(parent, "LatticeCluster", name).await?;
         let said = fleet::condition(&cluster, "AgentConnected");
         said.starts_with("True").then_some(())
@@ -128,9 +132,13 @@ async fn close_the_front_door(parent: &Client, name: &str, cloud: &Cloud) {
         .patch(&secret, &params, &Patch::Merge(&patch))
         .await
         .unwrap();
-    until("the way in is known again", parent, cloud, async || {
-        (kept().await == right).then_some(())
-    })
+    until(
+        "the way in is known again",
+        PATIENCE,
+        parent,
+        cloud,
+        async || (kept().await == right).then_some(()),
+    )
     .await;
 }
 
@@ -153,10 +161,16 @@ async fn make_a_grandchild(child: &Client, cloud: &Cloud, name: &str) {
         "spec": spec,
     });
     fleet::apply(child, &grandchild).await;
-    until("the grandchild is ready", child, cloud, async || {
-        let grandchild = fleet::get(child, "LatticeCluster", "grandchild").await?;
-        (grandchild["status"]["phase"] == "Ready").then_some(())
-    })
+    until(
+        "the grandchild is ready",
+        PATIENCE,
+        child,
+        cloud,
+        async || {
+            let grandchild = fleet::get(child, "LatticeCluster", "grandchild").await?;
+            (grandchild["status"]["phase"] == "Ready").then_some(())
+        },
+    )
     .await;
     assert_eq!(names(child, "Cluster").await, [name]);
     assert_eq!(names(child, "Machine").await, before);
@@ -165,10 +179,16 @@ async fn make_a_grandchild(child: &Client, cloud: &Cloud, name: &str) {
     let itself = managers::reached_by(&kept.data.unwrap()["value"].0).await;
     assert_eq!(names(&itself, "Cluster").await, ["grandchild"]);
     fleet::delete(child, "LatticeCluster", None, "grandchild").await;
-    until("the grandchild is gone", child, cloud, async || {
-        let found = clusters.get_opt("grandchild").await.ok()?;
-        found.is_none().then_some(())
-    })
+    until(
+        "the grandchild is gone",
+        PATIENCE,
+        child,
+        cloud,
+        async || {
+            let found = clusters.get_opt("grandchild").await.ok()?;
+            found.is_none().then_some(())
+        },
+    )
     .await;
 }
 
@@ -186,11 +206,17 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
     start_operator(&mut cloud, &kubeconfig).await;
     cloud.ask_for_a_service(&client).await;
 
-    let name = until("the cluster is ready", &client, &cloud, async || {
-        let clusters = fleet::list(&client, "LatticeCluster").await.items;
-        let cluster = clusters.first()?;
-        (cluster.data["status"]["phase"] == "Ready").then(|| cluster.name_any())
-    })
+    let name = until(
+        "the cluster is ready",
+        PATIENCE,
+        &client,
+        &cloud,
+        async || {
+            let clusters = fleet::list(&client, "LatticeCluster").await.items;
+            let cluster = clusters.first()?;
+            (cluster.data["status"]["phase"] == "Ready").then(|| cluster.name_any())
+        },
+    )
     .await;
     println!(
         "from nothing to a cluster that manages itself: {:.1} s",
@@ -204,10 +230,16 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
     let child = managers::reached_by(&kept.data.unwrap()["value"].0).await;
     assert_eq!(names(&child, "Cluster").await, [name.as_str()]);
     let machines = names(&child, "Machine").await;
-    until("the cluster knows itself", &child, &cloud, async || {
-        let own = fleet::get(&child, "LatticeCluster", &name).await?;
-        (own["status"]["phase"] == "Ready").then_some(())
-    })
+    until(
+        "the cluster knows itself",
+        PATIENCE,
+        &child,
+        &cloud,
+        async || {
+            let own = fleet::get(&child, "LatticeCluster", &name).await?;
+            (own["status"]["phase"] == "Ready").then_some(())
+        },
+    )
     .await;
     assert_eq!(
         names(&child, "Machine").await,
@@ -222,23 +254,29 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
     println!("the parent is gone");
     let before = workers(&child).await.unwrap();
     scale(&child, &name, 2).await;
-    let grown = until("the cluster grows", &child, &cloud, async || {
+    let grown = until("the cluster grows", PATIENCE, &child, &cloud, async || {
         workers(&child).await.filter(|workers| workers.len() == 2)
     })
     .await;
     assert!(before.iter().all(|worker| grown.contains(worker)));
     let lost = before[0].clone();
     cloud.told(&["stop", &lost]);
-    until("a lost worker is replaced", &child, &cloud, async || {
-        let running = workers(&child).await?;
-        let is_gone = capi(&child, "Machine")
-            .list(&ListParams::default())
-            .await
-            .ok()?
-            .iter()
-            .all(|machine| machine.name_any() != lost);
-        (is_gone && running.len() == 2).then_some(())
-    })
+    until(
+        "a lost worker is replaced",
+        PATIENCE,
+        &child,
+        &cloud,
+        async || {
+            let running = workers(&child).await?;
+            let is_gone = capi(&child, "Machine")
+                .list(&ListParams::default())
+                .await
+                .ok()?
+                .iter()
+                .all(|machine| machine.name_any() != lost);
+            (is_gone && running.len() == 2).then_some(())
+        },
+    )
     .await;
 
     make_a_grandchild(&child, &cloud, &name).await;
@@ -250,10 +288,16 @@ async fn a_cluster_manages_itself_and_needs_no_parent() {
     let _managing = managers::start(&client, &kubeconfig, folder.path(), PLACE.host).await;
     start_operator(&mut cloud, &kubeconfig).await;
     fleet::delete(&client, "LatticeService", Some("default"), "api").await;
-    until("the cluster is gone", &client, &cloud, async || {
-        let clusters = fleet::list(&client, "LatticeCluster").await.items;
-        clusters.is_empty().then_some(())
-    })
+    until(
+        "the cluster is gone",
+        PATIENCE,
+        &client,
+        &cloud,
+        async || {
+            let clusters = fleet::list(&client, "LatticeCluster").await.items;
+            clusters.is_empty().then_some(())
+        },
+    )
     .await;
     assert_eq!(cloud.told(&["machines"]), "No machines.\n");
     assert_eq!(PLACE.cables(), Vec::<String>::new());

@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
@@ -29,6 +29,7 @@ const PLACE: Place = Place {
     subnet: "10.219.0.0/16",
     host: "10.219.0.1",
 };
+const PATIENCE: Duration = Duration::from_secs(300);
 const CORE: &str = "cluster.x-k8s.io/v1beta2";
 const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io/v1alpha1";
 
@@ -62,7 +63,7 @@ fn condition(object: &DynamicObject, name: &str) -> (String, String) {
 /// Waits for it.
 async fn until(what: &str, client: &Client, cloud: &Cloud, mut holds: impl AsyncFnMut() -> bool) {
     let look = async || holds().await.then_some(());
-    awaited::until(what, client, cloud, look).await;
+    awaited::until(what, PATIENCE, client, cloud, look).await;
 }
 
 async fn list(client: &Client, version: &str, name: &str) -> Vec<DynamicObject> {

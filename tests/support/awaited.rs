@@ -11,7 +11,6 @@ use tokio::time::{sleep, timeout};
 
 use super::{fleet, local_cloud::Cloud};
 
-const PATIENCE: Duration = Duration::from_secs(300);
 const EVERY: Duration = Duration::from_millis(300);
 /// A cluster that is only just there, or half gone, may leave a question without an answer for minutes. It is asked again.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -55,12 +54,13 @@ pub async fn awaited<T>(
 /// If it does not come; it then says how all stands.
 pub async fn until<T>(
     what: &str,
+    patience: Duration,
     client: &Client,
     cloud: &Cloud,
     look: impl AsyncFnMut() -> Option<T>,
 ) -> T {
     let progress = async || fleet::progress(client).await;
-    if let Some(found) = awaited(what, PATIENCE, look, progress).await {
+    if let Some(found) = awaited(what, patience, look, progress).await {
         return found;
     }
     for kind in ["LatticeCluster", "LatticePool", "LatticeService"] {
@@ -87,5 +87,5 @@ pub async fn until<T>(
         }
     }
     println!("{}", cloud.findings());
-    panic!("not within {} s: {what}", PATIENCE.as_secs());
+    panic!("not within {} s: {what}", patience.as_secs());
 }

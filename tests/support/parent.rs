@@ -1,5 +1,7 @@
 //! A parent beside its cloud: an API server with Lattice's kinds, Cluster API's managers, and an operator.
 
+use std::time::Duration;
+
 use kube::Client;
 use lattice::operator::{control_plane::ControlPlane, install};
 use tempfile::TempDir;
@@ -9,6 +11,8 @@ use super::{
     local_cloud::{Cloud, Place},
     managers::{self, Managing},
 };
+
+const PATIENCE: Duration = Duration::from_secs(400);
 
 pub struct Parent {
     pub client: Client,
@@ -55,7 +59,7 @@ impl Parent {
 
     /// Waits for it, and says how all stands if it does not come.
     pub async fn until<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
-        until(what, &self.client, &self.cloud, look).await
+        until(what, PATIENCE, &self.client, &self.cloud, look).await
     }
 
     pub async fn stop(self) {
